@@ -1,0 +1,62 @@
+"""The list of architectures: each registers itself where it is written, and is built by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lenrek.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Build = Callable[[int, int, int], "nn.Module"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One registered network.
+
+    Attributes:
+        name: what `create_model` is asked for.
+        build: (num_classes, in_channels, ndim) → network with fresh weights.
+        ndims: the numbers of spatial dimensions it can be built for.
+        min_size: samples per axis below which a layer's window no longer fits.
+        default_size: samples per axis it was designed for.
+        source: paper and section.
+    """
+
+    name: str
+    build: Build
+    ndims: tuple[int, ...]
+    min_size: int
+    default_size: int
+    source: str
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+
+
+def register(
+    name: str, *, ndims: tuple[int, ...], min_size: int, default_size: int, source: str
+) -> Callable[[Build], Build]:
+    """Put a builder into the registry; refuses a name that is taken."""
+
+    def add(build: Build) -> Build:
+        if name in ARCHITECTURES:
+            raise ModelError(f"register: the name {name!r} is taken by {ARCHITECTURES[name].source}.")
+        ARCHITECTURES[name] = Architecture(name, build, ndims, min_size, default_size, source)
+        return build
+
+    return add
+
+
+def find_architecture(name: str) -> Architecture:
+    """The registered architecture, or a `ModelError` that names the nearest right ones."""
+    if name not in ARCHITECTURES:
+        near = difflib.get_close_matches(name, ARCHITECTURES, n=3, cutoff=0.5)
+        hint = f"Did you mean {', '.join(near)}?" if near else "lenrek models lists them all."
+        raise ModelError(f"create_model: there is no architecture {name!r}.\n  Hint: {hint}")
+    return ARCHITECTURES[name]
