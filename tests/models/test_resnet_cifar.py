@@ -46,7 +46,7 @@ def test_images(real_data):
 
 
 def test_public_weights_name_real_images(real_weights, test_images):
-    """Measured: 80.4 % of these 1,000 lossy copies (81.0 % of all 10,000). Decoders differ by a few tenths of a percent;
+    """Measured: 80.4 % of these 1,000 lossy copies, 81.0 % of all 10,000. Decoders differ by a few tenths of a percent;
     zeros put behind the old channels and not around them, or odd samples kept and not even ones, cost far more."""
     images, classes = test_images
     assert len(images) == 1000

@@ -20,7 +20,7 @@ DILATIONS = (1, 1, 2, 4, 8, 16, 1, 1)
 WIDTHS = {"basic": (1, 1, 1, 1, 1, 1, 1, 1), "large": (2, 2, 4, 8, 16, 32, 32, 1)}  # in multiples of the channels
 
 
-class DilatedContext(nn.Sequential):
+class DilatedContext(nn.Module):
     r"""Eight convolutions with dilations 1 1 2 4 8 16 1 1, ReLU after all but the last: each output sees 67 samples
     per axis. As many channels and positions come out as go in; zeros are what lies outside.
 
@@ -44,6 +44,7 @@ class DilatedContext(nn.Sequential):
     def __init__(self, channels: int, ndim: int, widths: Literal["basic", "large"] = "basic") -> None:
         if widths not in WIDTHS:
             raise OptionError(f"DilatedContext: widths is {widths!r}, but there are only {' and '.join(WIDTHS)}.")
+        super().__init__()
         layers: list[nn.Module] = []
         in_channels = channels
         for kernel_size, dilation, width in zip(KERNEL_SIZES, DILATIONS, WIDTHS[widths], strict=True):
@@ -52,7 +53,10 @@ class DilatedContext(nn.Sequential):
             initialize_identity(convolution, channels)
             layers += [convolution, nn.ReLU(inplace=True)]
             in_channels = width * channels
-        super().__init__(*layers[:-1])
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
 
 
 @torch.no_grad()

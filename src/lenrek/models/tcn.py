@@ -62,7 +62,7 @@ class TemporalBlock(nn.Module):
         return self.relu(y + self.downsample(x))
 
 
-class TemporalConvNet(nn.Sequential):
+class TemporalConvNet(nn.Module):
     """Residual blocks of causal convolutions, the i-th with dilation 2^i: a sequence in, one of equal length out.
 
     With L blocks the output at time t sees 1 + 2·(kernel_size − 1)·(2^L − 1) samples, the last of them at t.
@@ -88,12 +88,16 @@ class TemporalConvNet(nn.Sequential):
         # 2018, arXiv:1803.01719). The published N(0, 0.01) hardly moves for the first epochs on raw sound.
         gain = len(channels) ** -0.5
         before = (in_channels, *channels[:-1])
-        super().__init__(
+        super().__init__()
+        self.network = nn.Sequential(
             *(
                 TemporalBlock(before[level], channels[level], kernel_size, 2**level, dropout, gain)
                 for level in range(len(channels))
             )
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)
 
 
 class TCNClassifier(nn.Module):
