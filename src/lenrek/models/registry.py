@@ -16,6 +16,25 @@ Build = Callable[[int, int, int], "nn.Module"]
 
 
 @dataclass(frozen=True)
+class PublishedInput:
+    """What images an architecture's published weights were trained on, beside `default_size`.
+
+    Attributes:
+        mean, std: per channel, of values scaled to 0–1.
+        crop_fraction: the side of the centre that is cut out, as a fraction of the resized short side; 1 for images
+            that already have the size.
+    """
+
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    crop_fraction: float = 1.0
+
+
+# Short side to 256 px, centre of 224 px: how ImageNet's weights are evaluated since Krizhevsky et al. 2012, §2.
+IMAGENET = PublishedInput(crop_fraction=224 / 256)
+
+
+@dataclass(frozen=True)
 class Architecture:
     """One registered network.
 
@@ -26,6 +45,7 @@ class Architecture:
         min_size: samples per axis below which a layer's window no longer fits.
         default_size: samples per axis it was designed for.
         source: paper and section.
+        published: the input that the public weights under these key names expect, where there are some.
     """
 
     name: str
@@ -34,20 +54,27 @@ class Architecture:
     min_size: int
     default_size: int
     source: str
+    published: PublishedInput | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {}
 
 
 def register(
-    name: str, *, ndims: tuple[int, ...], min_size: int, default_size: int, source: str
+    name: str,
+    *,
+    ndims: tuple[int, ...],
+    min_size: int,
+    default_size: int,
+    source: str,
+    published: PublishedInput | None = None,
 ) -> Callable[[Build], Build]:
     """Put a builder into the registry; refuses a name that is taken."""
 
     def add(build: Build) -> Build:
         if name in ARCHITECTURES:
             raise ModelError(f"register: the name {name!r} is taken by {ARCHITECTURES[name].source}.")
-        ARCHITECTURES[name] = Architecture(name, build, ndims, min_size, default_size, source)
+        ARCHITECTURES[name] = Architecture(name, build, ndims, min_size, default_size, source, published)
         return build
 
     return add

@@ -1,9 +1,9 @@
 """Tensors on disk: safetensors files that are written whole or not at all, and that know when they were altered.
 
-Beside what it is given, the metadata hold `lenrek_format`, and `lenrek_sha256`: the SHA-256 of one line of JSON, the list
-[all other metadata, [[name, dtype, shape], …]] with sorted keys, the separators "," and ":" and the tensors in the order of
-their names, followed by the bytes of the tensors in that order. Any safetensors reader opens the file; files of other tools,
-which have no such digest, are read without that check.
+Beside what it is given, the metadata hold `lenrek_format`, and `lenrek_sha256`: the SHA-256 of one line of JSON, the
+list [all other metadata, [[name, dtype, shape], …]] with sorted keys, the separators "," and ":" and the tensors in the
+order of their names, followed by the bytes of the tensors in that order. Any safetensors reader opens the file; files
+of other tools, which have no such digest, are read without that check.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     described = [[name, str(tensors[name].dtype), list(tensors[name].shape)] for name in names]
     sha256 = hashlib.sha256(json.dumps([dict(metadata), described], sort_keys=True, separators=(",", ":")).encode())
     for name in names:
-        sha256.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+        sha256.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return sha256.hexdigest()
 
 
