@@ -20,7 +20,7 @@ class InputContract:
         mean, std: per channel, of values scaled to 0–1 (uint8 / 255) or −1–1 (int16 / 32768); float data is not scaled.
         classes: the name of each output, in order.
         fit: how a sample of another size is brought to `size`: "stretch" (resize every axis), "crop" (resize the short
-            side to size / `crop_fraction`, cut the centre), "pad" (no resizing: centre, zeros around, cut what is over).
+            side to size / `crop_fraction`, cut the centre), "pad" (no resizing: centre, zeros around, cut the rest).
         crop_fraction: for "crop" only.
         sample_rate_hz: signals only: what the recordings are resampled to.
     """
