@@ -8,6 +8,7 @@ from network_checks import check_minimum, check_trains, count_parameters
 from PIL import Image
 from safetensors.torch import load_file
 
+from lenrek.models.registry import ARCHITECTURES
 from lenrek.models.resnet_cifar import SubsampleShortcut, resnet20, resnet32, resnet44, resnet56
 
 
@@ -30,7 +31,7 @@ def test_public_weights_load_under_their_own_names(real_weights, build, name):
 
 @pytest.fixture(scope="module")
 def test_images(real_data):
-    """The first 100 test images of each class in alphabetical order, and their classes; normalised as for ImageNet."""
+    """The first 100 test images of each class in alphabetical order, normalised as registered, and their classes."""
     pixels, names = [], []
     with tarfile.open(real_data / "cifar10-jpeg.tar.gz") as archive:
         for member in archive:
@@ -41,7 +42,8 @@ def test_images(real_data):
                 names.append(parts[2])
     classes = sorted(set(names))
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 255
-    mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, None, :, None, None]
+    published = ARCHITECTURES["resnet20"].published
+    mean, std = torch.tensor([published.mean, published.std])[:, None, :, None, None]
     return (images - mean) / std, torch.tensor([classes.index(name) for name in names])
 
 

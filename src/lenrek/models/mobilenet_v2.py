@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from lenrek.models.conv_norm import conv_norm_activation
 from lenrek.models.initialization import initialize_he
 from lenrek.models.layers import AdaptiveAvgPool, BatchNorm, Conv
-from lenrek.models.registry import register
+from lenrek.models.registry import IMAGENET, register
 
 # Expansion, channels, blocks, stride of the first block: the paper's Table 2.
 STAGES = (
@@ -71,6 +71,7 @@ class MobileNetV2(nn.Module):
     min_size=1,
     default_size=224,
     source="Sandler et al. 2018, MobileNetV2: Inverted Residuals and Linear Bottlenecks, arXiv:1801.04381, Table 2",
+    published=IMAGENET,
 )
 def mobilenet_v2(num_classes: int, in_channels: int, ndim: int) -> MobileNetV2:
     return MobileNetV2(num_classes, in_channels, ndim)

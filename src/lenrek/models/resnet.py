@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from lenrek.models.initialization import initialize_he
 from lenrek.models.layers import AdaptiveAvgPool, BatchNorm, Conv, MaxPool
-from lenrek.models.registry import register
+from lenrek.models.registry import IMAGENET, register
 
 SOURCE = "He et al. 2015, Deep Residual Learning for Image Recognition, arXiv:1512.03385, Table 1"
 
@@ -117,7 +117,7 @@ def stage(
     return nn.Sequential(*blocks)
 
 
-@register("resnet18", ndims=(1, 2, 3), min_size=1, default_size=224, source=SOURCE)
+@register("resnet18", ndims=(1, 2, 3), min_size=1, default_size=224, source=SOURCE, published=IMAGENET)
 def resnet18(num_classes: int, in_channels: int, ndim: int) -> ResNet:
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes, in_channels, ndim)
 
@@ -127,11 +127,18 @@ def resnet18_cifar(num_classes: int, in_channels: int, ndim: int) -> ResNet:
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes, in_channels, ndim, small_images=True)
 
 
-@register("resnet34", ndims=(1, 2, 3), min_size=1, default_size=224, source=SOURCE)
+@register("resnet34", ndims=(1, 2, 3), min_size=1, default_size=224, source=SOURCE, published=IMAGENET)
 def resnet34(num_classes: int, in_channels: int, ndim: int) -> ResNet:
     return ResNet(BasicBlock, (3, 4, 6, 3), num_classes, in_channels, ndim)
 
 
-@register("resnet50", ndims=(1, 2, 3), min_size=1, default_size=224, source=f"{SOURCE}; stride on the 3-wide (v1.5)")
+@register(
+    "resnet50",
+    ndims=(1, 2, 3),
+    min_size=1,
+    default_size=224,
+    source=f"{SOURCE}; stride on the 3-wide (v1.5)",
+    published=IMAGENET,
+)
 def resnet50(num_classes: int, in_channels: int, ndim: int) -> ResNet:
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, in_channels, ndim)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from lenrek.models.initialization import initialize_he
 from lenrek.models.layers import AdaptiveAvgPool, BatchNorm, Conv
-from lenrek.models.registry import register
+from lenrek.models.registry import PublishedInput, register
 
 SOURCE = "He et al. 2015, Deep Residual Learning for Image Recognition, arXiv:1512.03385, §4.2"
 
@@ -76,21 +76,21 @@ def stage(depth: int, in_channels: int, channels: int, ndim: int, *, stride: int
     return nn.Sequential(first, *[OptionABlock(channels, channels, ndim, 1) for _ in range(depth - 1)])
 
 
-@register("resnet20", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE)
+@register("resnet20", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE, published=PublishedInput())
 def resnet20(num_classes: int, in_channels: int, ndim: int) -> CifarResNet:
     return CifarResNet(3, num_classes, in_channels, ndim)
 
 
-@register("resnet32", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE)
+@register("resnet32", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE, published=PublishedInput())
 def resnet32(num_classes: int, in_channels: int, ndim: int) -> CifarResNet:
     return CifarResNet(5, num_classes, in_channels, ndim)
 
 
-@register("resnet44", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE)
+@register("resnet44", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE, published=PublishedInput())
 def resnet44(num_classes: int, in_channels: int, ndim: int) -> CifarResNet:
     return CifarResNet(7, num_classes, in_channels, ndim)
 
 
-@register("resnet56", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE)
+@register("resnet56", ndims=(1, 2, 3), min_size=1, default_size=32, source=SOURCE, published=PublishedInput())
 def resnet56(num_classes: int, in_channels: int, ndim: int) -> CifarResNet:
     return CifarResNet(9, num_classes, in_channels, ndim)
