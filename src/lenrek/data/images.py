@@ -22,8 +22,8 @@ import simplejpeg
 from PIL import Image
 
 from lenrek.data.fit import fit_image, resized_size
-from lenrek.data.source import printable
-from lenrek.errors import DataError
+from lenrek.data.shown import shown
+from lenrek.errors import DataError, ShapeError
 from lenrek.models.contract import InputContract
 
 # What Pillow's decoders raise on damaged bytes; a missing or forbidden file is an OSError of `read_bytes`, before that.
@@ -75,9 +75,9 @@ def inspect_image(path: Path) -> ImageHeader:
         with Image.open(io.BytesIO(content)) as image:
             header = _header(image)
     except Image.UnidentifiedImageError as error:
-        raise DataError(f"{printable(path)}: not an image: {describe_start(content)}.") from error
+        raise DataError(f"{shown(path)}: not an image: {describe_start(content)}.") from error
     except DECODING_ERRORS as error:
-        raise DataError(f"{printable(path)}: damaged image: {error}.") from error
+        raise DataError(f"{shown(path)}: damaged image: {error}.") from error
     if content.startswith(JPEG_START) and JPEG_END not in content[-JPEG_TAIL_BYTES:]:
         # Phones append whole films behind the picture, so only decoding tells an odd file from one cut short.
         _decode_with_pillow(content, path)
@@ -90,9 +90,9 @@ def read_bytes(path: Path) -> bytes:
         with open(path, "rb", buffering=0) as file:
             content = file.read()
     except OSError as error:
-        raise DataError(f"{printable(path)}: cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{shown(path)}: cannot be read: {error.strerror or error}.") from error
     if not content:
-        raise DataError(f"{printable(path)}: empty: 0 bytes.")
+        raise DataError(f"{shown(path)}: empty: 0 bytes.")
     return content
 
 
@@ -141,12 +141,13 @@ class ImageReader:
         """Sample `index` as uint8 (contract.channels, *contract.size); a view that need not be contiguous.
 
         Raises:
-            DataError: the file cannot be decoded, or the contract wants something that is not grey (1) or RGB (3).
+            DataError: the file cannot be decoded.
+            ShapeError: the contract wants something that is not grey (1) or RGB (3) of two axes.
         """
         path = self.paths[index]
         if contract.channels not in (1, 3) or len(contract.size) != 2:
-            raise DataError(
-                f"{printable(path)}: an image can be read as 1 (grey) or 3 (RGB) channels of 2 axes, "
+            raise ShapeError(
+                f"{shown(path)}: an image can be read as 1 (grey) or 3 (RGB) channels of 2 axes, "
                 f"but the network expects {contract.channels} channels of {len(contract.size)} axes."
             )
         content = read_bytes(path)
@@ -156,7 +157,7 @@ class ImageReader:
         try:
             image = image.convert("L" if contract.channels == 1 else "RGB")
         except ValueError as error:
-            raise DataError(f"{printable(path)}: colours of mode {image.mode} cannot be converted: {error}.") from error
+            raise DataError(f"{shown(path)}: colours of mode {image.mode} cannot be converted: {error}.") from error
         return fit_image(image, (image.height, image.width), contract)
 
 
@@ -194,9 +195,9 @@ def _decode_with_pillow(content: bytes, path: Path) -> Image.Image:
         image.load()
         return _flattened(_upright(image, image.getexif().get(ORIENTATION_TAG, 1)))
     except Image.UnidentifiedImageError as error:
-        raise DataError(f"{printable(path)}: not an image: {describe_start(content)}.") from error
+        raise DataError(f"{shown(path)}: not an image: {describe_start(content)}.") from error
     except DECODING_ERRORS as error:
-        raise DataError(f"{printable(path)}: damaged image: {error}.") from error
+        raise DataError(f"{shown(path)}: damaged image: {error}.") from error
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

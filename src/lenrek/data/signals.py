@@ -21,7 +21,7 @@ import numpy as np
 
 from lenrek.data.fit import fit_sample
 from lenrek.data.images import describe_start, read_bytes
-from lenrek.data.source import printable
+from lenrek.data.shown import shown
 from lenrek.errors import DataError
 from lenrek.models.contract import InputContract
 
@@ -85,12 +85,12 @@ class SignalReader:
         wave = _parse(content, path)
         x = _samples(content, wave)
         if not np.isfinite(x).all():
-            raise DataError(f"{printable(path)}: holds NaN or infinite samples.")
+            raise DataError(f"{shown(path)}: holds NaN or infinite samples.")
         if contract.channels == 1:
             x = x.mean(axis=0, keepdims=True)
         elif contract.channels != wave.header.channels:
             raise DataError(
-                f"{printable(path)}: has {wave.header.channels} channels, but the network expects {contract.channels}."
+                f"{shown(path)}: has {wave.header.channels} channels, but the network expects {contract.channels}."
             )
         if contract.sample_rate_hz is not None:
             x = resample(x, wave.header.sample_rate_hz, contract.sample_rate_hz)
@@ -121,7 +121,7 @@ def _low_pass(ratio: int) -> np.ndarray:
 
 
 def _parse(content: bytes, path: Path) -> _Wave:
-    name = printable(path)
+    name = shown(path)
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise DataError(f"{name}: not a WAV file: {describe_start(content)}.")
     chunks: dict[bytes, tuple[int, int]] = {}  # what → (first byte, length as declared)

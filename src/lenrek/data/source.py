@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -12,15 +11,6 @@ import numpy as np
 from lenrek.models.contract import InputContract
 
 Kind = Literal["image", "signal", "volume"]
-
-
-def printable(path: str | os.PathLike[str]) -> str:
-    r"""A file's name as it can be printed anywhere: bytes that are not UTF-8 become \xNN.
-
-    >>> printable("caf\udce9.png")
-    'caf\\xe9.png'
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
