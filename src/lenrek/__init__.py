@@ -1,3 +1,45 @@
-"""lenrek: convolutional networks you can see through, at the full speed of the CPU you already have."""
+"""lenrek: convolutional networks you can see through, at the full speed of the CPU you already have.
+
+The names below are loaded when first used, so that `import lenrek` and `lenrek --help` stay instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "train": "lenrek.training.train",
+    "Run": "lenrek.training.train",
+    "load": "lenrek.training.classifier",
+    "Classifier": "lenrek.training.classifier",
+    "Prediction": "lenrek.training.classifier",
+    "create_model": "lenrek.models.create",
+    "list_models": "lenrek.models.create",
+    "InputContract": "lenrek.models.contract",
+    "open_source": "lenrek.data.open",
+    "check_source": "lenrek.data.check",
+    "LenrekError": "lenrek.errors",
+}
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from lenrek.data.check import check_source
+    from lenrek.data.open import open_source
+    from lenrek.errors import LenrekError
+    from lenrek.models.contract import InputContract
+    from lenrek.models.create import create_model, list_models
+    from lenrek.training.classifier import Classifier, Prediction, load
+    from lenrek.training.train import Run, train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lenrek' has no attribute {name!r}; it has {', '.join(_HOMES)}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Training: configuration, epochs, checkpoints, evaluation and the report."""

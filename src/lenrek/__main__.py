@@ -1,0 +1,5 @@
+"""`python -m lenrek` is `lenrek`; `torchrun -m lenrek` runs it in several processes."""
+
+from lenrek.cli import main
+
+main()

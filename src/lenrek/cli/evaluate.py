@@ -1,0 +1,38 @@
+"""`lenrek evaluate RUN DATA`: how good a trained network is on labelled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lenrek.cli.console import emit, say, table
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or a model file.")],
+    data: Annotated[str, typer.Argument(help="Labelled data, as for train.")],
+    part: Annotated[str | None, typer.Option(help="train, validation, test or all. Default: what was not trained on.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first damaged file.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Accuracy with its confidence interval, per-class figures and the calibration error."""
+    from lenrek.training.classifier import load
+
+    classifier = load(run)
+    result = classifier.evaluate(data, part=part, strict=strict)
+    for problem in classifier.problems:
+        say(problem.message)
+    if json:
+        emit(result.to_json())
+        return
+    low, high = result.accuracy_interval
+    print(f"accuracy           {result.accuracy:.2%} on {result.num_samples:,} samples (95 %: {low:.2%} to {high:.2%})")
+    for k, accuracy in result.top_k.items():
+        if k > 1:
+            print(f"top-{k}              {accuracy:.2%}")
+    print(f"balanced accuracy  {result.balanced_accuracy:.2%}")
+    print(f"calibration error  {result.calibration_error:.2%}")
+    rows = [[c.name, f"{c.precision:.1%}", f"{c.recall:.1%}", f"{c.f1:.1%}", f"{c.support:,}"] for c in result.per_class]
+    table("", ["class", "precision", "recall", "F1", "samples"], rows, numeric=range(1, 5))

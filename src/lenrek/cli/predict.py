@@ -1,0 +1,34 @@
+"""`lenrek predict RUN FILES…`: what a trained network says about files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lenrek.cli.console import emit, say, table
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or a model file.")],
+    files: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show for each.")] = 3,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first damaged file.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line and file.")] = False,
+) -> None:
+    """Class and posterior of each file. Damaged files are named on stderr, and the exit status is then 1."""
+    from lenrek.training.classifier import load
+
+    classifier = load(run)
+    predictions = classifier.predict(files, strict=strict)
+    if json:
+        for p in predictions:
+            emit({"file": p.name, "label": p.label, "confidence": p.confidence, "posterior": p.posterior})
+    else:
+        rows = [[p.name, p.label, ", ".join(f"{label} {share:.1%}" for label, share in p.top(top))] for p in predictions]
+        table("", ["file", "class", "posterior"], rows)
+    for problem in classifier.problems:
+        say(problem.message)
+    if any(problem.kind == "damaged" for problem in classifier.problems):
+        raise typer.Exit(1)

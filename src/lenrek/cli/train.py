@@ -1,0 +1,117 @@
+"""`lenrek train DATA`: from a folder to a trained, evaluated network."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lenrek.cli.console import emit, shown
+from lenrek.errors import OptionError
+
+
+class Optimizer(StrEnum):
+    adamw = "adamw"
+    sgd = "sgd"
+
+
+class Schedule(StrEnum):
+    onecycle = "onecycle"
+    cosine = "cosine"
+    constant = "constant"
+
+
+class PrecisionChoice(StrEnum):
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+
+
+class Loading(StrEnum):
+    auto = "auto"
+    resident = "resident"
+    stream = "stream"
+
+
+class Fit(StrEnum):
+    stretch = "stretch"
+    crop = "crop"
+    pad = "pad"
+
+
+def parse_size(text: str | None) -> tuple[int, ...] | None:
+    """`96` or `64x96` as a tuple.
+
+    >>> parse_size("64x96")
+    (64, 96)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise OptionError(f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96.") from None
+
+
+def train(
+    data: Annotated[str, typer.Argument(help="A named set (digits, mnist, …), a folder, archive, manifest or array file.")],
+    model: Annotated[str, typer.Option(help="An architecture; 'lenrek models' lists them.")] = "lenet5",
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 10,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. Default: a new one under runs/.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, bit for bit.")] = False,
+    seed: Annotated[int, typer.Option(help="Of weights, split, order, augmentation and dropout.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 128,
+    size: Annotated[str | None, typer.Option(help="Input size: 96 or 64x96. Default: the data's own.")] = None,
+    fit: Annotated[Fit | None, typer.Option(help="How other sizes are brought to it. Default: by kind of data.")] = None,
+    optimizer: Annotated[Optimizer, typer.Option(help="Optimiser.")] = Optimizer.adamw,
+    learning_rate: Annotated[
+        float | None, typer.Option("--lr", "--learning-rate", help="Peak rate. Default: 0.002 (adamw), 0.1 (sgd).")
+    ] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of sgd. Default: 0.9.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Spares norms and biases. Default: 0.05, 5e-4 (sgd).")] = None,
+    schedule: Annotated[Schedule, typer.Option(help="Learning rate over time.")] = Schedule.onecycle,
+    label_smoothing: Annotated[float, typer.Option(help="Share of the target spread over all classes.")] = 0.0,
+    clip_norm: Annotated[float | None, typer.Option(help="Shorten longer gradients to this norm.")] = None,
+    ema: Annotated[float | None, typer.Option(help="Decay of the running average of the weights that is kept.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without improvement.")] = None,
+    augment: Annotated[str, typer.Option(help="E.g. 'shift=0.1,flip'.")] = "none",
+    validation: Annotated[float, typer.Option(help="Share split off to choose the epoch on.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share split off where the data has no test part.")] = 0.1,
+    grouped: Annotated[
+        bool | None, typer.Option("--grouped/--not-grouped", help="Keep groups together. Default: as the data says.")
+    ] = None,
+    precision: Annotated[PrecisionChoice, typer.Option(help="auto: measured at the start.")] = PrecisionChoice.auto,
+    loading: Annotated[Loading, typer.Option(help="auto: by size and free memory.")] = Loading.auto,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first damaged file.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+) -> None:
+    """Train a network on labelled data, choose the best epoch on validation, evaluate it once on test."""
+    options: dict[str, Any] = dict(
+        epochs=epochs, seed=seed, batch_size=batch_size, size=parse_size(size), fit=fit and fit.value,
+        optimizer=optimizer.value, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay,
+        schedule=schedule.value, label_smoothing=label_smoothing, clip_norm=clip_norm, ema=ema, patience=patience,
+        augment=augment, validation=validation, test=test, grouped=grouped, precision=precision.value,
+        loading=loading.value, strict=strict,
+    )  # fmt: skip
+    from lenrek.training.train import train as run_training
+
+    run = run_training(
+        data, model, out=out, resume=resume, progress=not quiet, tensorboard=tensorboard,
+        command=shlex.join(["lenrek", *sys.argv[1:]]), **options,
+    )  # fmt: skip
+    if not run.evaluations:  # a process that is not the first: the first one speaks
+        return
+    evaluation = run.evaluation
+    low, high = evaluation.accuracy_interval
+    if json:
+        emit({"path": str(run.path), "report": str(run.path / "report.html"), "test": evaluation.to_json()})
+        return
+    print(f"accuracy  {evaluation.accuracy:.2%} on {evaluation.num_samples:,} test samples (95 %: {low:.2%} to {high:.2%})")
+    print(f"model     {shown(str(run.path))}")
+    print(f"report    {shown(str(run.path / 'report.html'))}")

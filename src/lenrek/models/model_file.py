@@ -1,0 +1,46 @@
+"""A trained network as one file: safetensors with its architecture and contract in the header, nothing that executes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from lenrek.errors import CheckpointError
+from lenrek.models.contract import InputContract
+from lenrek.models.create import create_model
+from lenrek.models.tensor_file import read_tensors, write_tensors
+from lenrek.models.weights import fill
+
+MODEL_FILE = "model.safetensors"
+
+
+def save_model(path: Path, network: nn.Module, architecture: str, contract: InputContract, about: dict[str, Any]) -> None:
+    """Write weights, architecture, contract and whatever JSON `about` holds to `path`, beside it first."""
+    header = {"architecture": architecture, "contract": contract.to_json(), **about}
+    write_tensors(path, network.state_dict(), {"lenrek": json.dumps(header)})
+
+
+def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network in `path` (a file, or a run's folder), in evaluation mode, and the JSON it was saved with.
+
+    Raises:
+        CheckpointError: missing, cut short, altered, not written by lenrek, or for another network.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / MODEL_FILE
+    tensors, metadata = read_tensors(file)
+    if "lenrek" not in metadata:
+        raise CheckpointError(
+            f"load: {file} has weights but no lenrek header, so its architecture is not known.\n"
+            "  Hint: lenrek.create_model(NAME, weights=PATH) loads plain weight files."
+        )
+    header = json.loads(metadata["lenrek"])
+    contract = InputContract.from_json(header["contract"])
+    network = create_model(header["architecture"], len(contract.classes), contract.channels, len(contract.size))
+    fill(network, tensors, str(file))
+    network.contract = contract
+    return network.eval(), header

@@ -1,0 +1,128 @@
+"""The one frozen configuration of a training run: checked when made, stored with the model, compared on resume."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from lenrek.errors import OptionError
+
+CHOICES = {
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("onecycle", "cosine", "constant"),
+    "precision": ("auto", "fp32", "bf16"),
+    "loading": ("auto", "resident", "stream"),
+    "fit": (None, "stretch", "crop", "pad"),
+}
+DEFAULT_LEARNING_RATE = {"adamw": 0.002, "sgd": 0.1}
+DEFAULT_WEIGHT_DECAY = {"adamw": 0.05, "sgd": 5e-4}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the result of a training, besides the data and the machine.
+
+    Attributes:
+        data: as the user named it.
+        model: an architecture of `lenrek.list_models()`.
+        epochs: passes over the training part.
+        batch_size: samples per step, over all processes together.
+        size: spatial size of the network's input; None: the data's own, where the network can take it.
+        fit: how samples of another size are brought to it ("stretch", "crop", "pad"); None: by kind of data.
+        optimizer: "adamw" (decoupled decay) or "sgd" (Nesterov momentum).
+        learning_rate: its peak; None: 0.002 for adamw, 0.1 for sgd.
+        momentum: sgd only; None: 0.9.
+        weight_decay: spares norms and biases; None: 0.05 for adamw, 5e-4 for sgd.
+        schedule: "onecycle" (up in the first quarter, down to zero), "cosine" (down from the start), "constant".
+        label_smoothing: share of the target spread over all classes, in [0, 1).
+        clip_norm: gradients longer than this are shortened to it; None: never.
+        ema: decay of the running average of the weights that is evaluated and kept; None: the weights themselves.
+        patience: stop after this many epochs without a better validation accuracy; None: never.
+        augment: what happens to training samples, as `lenrek.data.augment` reads it.
+        validation, test: shares split off where the data has no split of its own.
+        grouped: keep groups (speakers, patients) in one part; None: when the data says so.
+        precision: "auto" measures fp32 and bf16 on this machine at the start.
+        loading: "resident" decodes once into memory, "stream" decodes every epoch; "auto" goes by size.
+        seed: of the weights, the split, the order, the augmentation and the dropout.
+        strict: stop at the first damaged file instead of leaving it out.
+    """
+
+    data: str
+    model: str = "lenet5"
+    epochs: int = 10
+    batch_size: int = 128
+    size: tuple[int, ...] | None = None
+    fit: str | None = None
+    optimizer: str = "adamw"
+    learning_rate: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    schedule: str = "onecycle"
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    ema: float | None = None
+    patience: int | None = None
+    augment: str = "none"
+    validation: float = 0.1
+    test: float = 0.1
+    grouped: bool | None = None
+    precision: str = "auto"
+    loading: str = "auto"
+    seed: int = 0
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise OptionError(f"train: {name} is {getattr(self, name)!r}, but must be one of {', '.join(filter(None, allowed))}.")
+        self._require("epochs", self.epochs >= 1, "at least 1")
+        self._require("batch_size", self.batch_size >= 1, "at least 1")
+        self._require("size", self.size is None or min(self.size, default=0) >= 1, "positive on every axis")
+        self._require("seed", 0 <= self.seed < 2**63, "between 0 and 2^63 - 1")
+        self._require("learning_rate", self.learning_rate is None or self.learning_rate > 0, "positive")
+        self._require("momentum", self.momentum is None or 0 <= self.momentum < 1, "in [0, 1)")
+        self._require("weight_decay", self.weight_decay is None or self.weight_decay >= 0, "at least 0")
+        self._require("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)")
+        self._require("clip_norm", self.clip_norm is None or self.clip_norm > 0, "positive")
+        self._require("ema", self.ema is None or 0 < self.ema < 1, "in (0, 1)")
+        self._require("patience", self.patience is None or self.patience >= 1, "at least 1")
+        if self.momentum is not None and self.optimizer != "sgd":
+            raise OptionError(
+                f"train: momentum {self.momentum} has no effect with optimizer {self.optimizer}.\n"
+                "  Hint: leave it out, or pass optimizer sgd."
+            )
+
+    def _require(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise OptionError(f"train: {name} is {getattr(self, name)}, but must be {expected}.")
+
+    @property
+    def peak_learning_rate(self) -> float:
+        return DEFAULT_LEARNING_RATE[self.optimizer] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def decay(self) -> float:
+        return DEFAULT_WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> TrainConfig:
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(stored) - known)
+        if unknown:
+            raise OptionError(f"train: the stored configuration has options this version does not know: {unknown}.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+
+    def differences(self, other: TrainConfig) -> list[str]:
+        """One line per field in which `other` differs.
+
+        >>> TrainConfig("digits").differences(TrainConfig("digits", seed=3))
+        ['seed: 0, now 3']
+        """
+        return [
+            f"{f.name}: {getattr(self, f.name)}, now {getattr(other, f.name)}"
+            for f in fields(self)
+            if getattr(self, f.name) != getattr(other, f.name)
+        ]

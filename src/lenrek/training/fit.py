@@ -1,0 +1,164 @@
+"""The epochs of a run: train, look at validation, keep the best, save everything, go on; or go on from a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from lenrek.data.augment import Augmentation
+from lenrek.data.samples import Samples
+from lenrek.data.split import Split
+from lenrek.errors import DataError, OptionError
+from lenrek.models.contract import InputContract
+from lenrek.models.create import create_model
+from lenrek.models.model_file import save_model
+from lenrek.training import processes
+from lenrek.training.checkpoint import read_checkpoint, restore, save_checkpoint
+from lenrek.training.config import TrainConfig
+from lenrek.training.ema import AveragedWeights
+from lenrek.training.evaluation import Evaluation, evaluate_posteriors
+from lenrek.training.global_batch_norm import share_statistics
+from lenrek.training.loop import Step, Watcher, posteriors, train_epoch
+from lenrek.training.optimizer import make_optimizer
+from lenrek.training.precision import Precision, choose_precision
+from lenrek.training.run_folder import RunFolder
+from lenrek.training.scalars import ScalarLog
+
+EVALUATION_BATCH = 256
+
+
+class Fitting:
+    """A network in training, with everything that its next epoch depends on.
+
+    Attributes:
+        network: the weights being trained (not wrapped for several processes).
+        history: one row of metrics per finished epoch.
+        precision: how its steps are run; part of the checkpoint, so that a resumed run goes on in the same way.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        contract: InputContract,
+        samples: Samples,
+        split: Split,
+        folder: RunFolder,
+        data_fingerprint: str,
+        resume: bool,
+    ) -> None:
+        self.config, self.contract, self.samples, self.split, self.folder = config, contract, samples, split, folder
+        self.data_fingerprint = data_fingerprint
+        self.augmentation = Augmentation.parse(config.augment)
+        self.history: list[dict[str, Any]] = []
+        self.device = _device()
+        torch.manual_seed(config.seed)
+        network = create_model(config.model, len(contract.classes), contract.channels, len(contract.size))
+        self.network = network.to(self.device)
+        saved = read_checkpoint(folder.checkpoint) if resume and folder.checkpoint.exists() else None
+        self.precision = self._precision(None if saved is None else saved[1])
+        share_statistics(self.network)
+        self.optimizer = make_optimizer(self.network, config)
+        self.average = None if config.ema is None else AveragedWeights(self.network, config.ema)
+        if saved is not None:
+            restore(saved[0], self.network, self.average, self.optimizer)
+            self.history = saved[1]["history"]
+
+    def _precision(self, progress: dict[str, Any] | None) -> Precision:
+        """The checkpoint's, after making sure that it is a checkpoint of this very run; otherwise chosen now."""
+        if progress is None:
+            wanted, batch_size = self.config.precision, self.config.batch_size // processes.world_size()
+            chosen = None
+            if processes.is_first():
+                chosen = choose_precision(wanted, self.network, self.contract, batch_size, self.device)
+            return processes.from_first(chosen)
+        differences = TrainConfig.from_json(progress["config"]).differences(self.config)
+        if differences:
+            raise OptionError(
+                f"train: {self.folder.path} was started with other options, so it cannot be resumed with these:\n"
+                + "".join(f"  {line}\n" for line in differences)
+                + "  Hint: repeat the original command and add --resume, or start a new run with another --out."
+            )
+        if progress["data_fingerprint"] != self.data_fingerprint:
+            raise DataError(
+                f"train: the data of {self.folder.path} has changed since that run was started "
+                "(names, labels or sizes differ).\n  Hint: start a new run with another --out."
+            )
+        return Precision(**progress["precision"])
+
+    @property
+    def kept(self) -> nn.Module:
+        """The weights that are evaluated and kept: the running average where one is asked for."""
+        return self.network if self.average is None else self.average.network
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """The row of the best epoch so far: highest validation accuracy, then lowest validation loss."""
+        return max(self.history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
+
+    def run(self, watcher: Watcher, tensorboard: bool) -> None:
+        """Train until the last epoch, or until patience runs out."""
+        wrapped: nn.Module = self.network
+        if processes.world_size() > 1:
+            wrapped = DistributedDataParallel(self.network)
+        with ScalarLog(self.folder.path if tensorboard and processes.is_first() else None) as scalars:
+            while len(self.history) < self.config.epochs and not self._out_of_patience():
+                row = self._epoch(wrapped, watcher)
+                self.history.append(row)
+                row["best"] = self.best is row
+                if processes.is_first():
+                    self._save()
+                    scalars.add(row)
+                    watcher.epoch(row)
+                processes.wait_for_all()
+
+    def _epoch(self, wrapped: nn.Module, watcher: Watcher) -> dict[str, Any]:
+        start, number = time.perf_counter(), len(self.history)
+        step = Step(wrapped, self.contract, self.precision, self.device)
+        trained = train_epoch(
+            step, self.samples, self.split.train, number, self.config, self.augmentation, self.optimizer,
+            self.network, self.average, watcher,
+        )  # fmt: skip
+        validation = processes.from_first(self.evaluate("validation") if processes.is_first() else None)
+        return {
+            "epoch": number + 1,
+            **trained,
+            "validation_loss": validation.loss,
+            "validation_accuracy": validation.accuracy,
+            "time_s": time.perf_counter() - start,
+        }
+
+    def evaluate(self, part: str) -> Evaluation:
+        """The kept weights on one part of the split."""
+        step = Step(self.kept, self.contract, self.precision, self.device)
+        batches = self.samples.batches(getattr(self.split, part), EVALUATION_BATCH)
+        found, labels, _ = posteriors(step, batches)
+        return evaluate_posteriors(found, labels, self.contract.classes)
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return bool(self.history) and patience is not None and len(self.history) - self.best["epoch"] >= patience
+
+    def _save(self) -> None:
+        """The model first where it is the best, then the checkpoint that says so: a crash between the two repeats the
+        epoch and writes the same model again."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        origin = {"config": self.config.to_json(), "data_fingerprint": self.data_fingerprint}
+        if self.best is self.history[-1]:
+            about = {"training": origin | {"epoch": len(self.history)}}
+            save_model(self.folder.model, self.kept, self.config.model, self.contract, about)
+        progress = origin | {"history": self.history, "precision": asdict(self.precision)}
+        save_checkpoint(self.folder.checkpoint, self.network, self.average, self.optimizer, progress)
+        self.folder.write_metrics(self.history)
+
+
+def _device() -> torch.device:
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cuda")

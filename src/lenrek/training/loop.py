@@ -1,0 +1,135 @@
+"""One epoch of training, and one look at held-out samples."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from lenrek.data.augment import Augmentation
+from lenrek.data.normalise import normalise
+from lenrek.data.samples import Batch, Samples
+from lenrek.errors import OptionError
+from lenrek.models.contract import InputContract
+from lenrek.training import processes
+from lenrek.training.config import TrainConfig
+from lenrek.training.ema import AveragedWeights
+from lenrek.training.precision import Precision
+from lenrek.training.schedule import rate_factor
+
+SEED_STRIDE = 1_000_003  # a prime: seeds of neighbouring runs, epochs and processes stay apart
+
+
+class Watcher(Protocol):
+    """Whoever wants to see the training go on; the console's `Progress` is one."""
+
+    def batch(self, done: int, loss: float, accuracy: float, samples_per_s: float) -> None: ...
+    def epoch(self, row: dict[str, Any]) -> None: ...
+
+
+@dataclass
+class Step:
+    """What one process needs to run a batch through the network."""
+
+    network: nn.Module
+    contract: InputContract
+    precision: Precision
+    device: torch.device
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Class scores (batch, classes) in float32 of raw samples (batch, channels, *size)."""
+        x = self.precision.layout(normalise(x.to(self.device), self.contract))
+        with self.precision.autocast(self.device):
+            return self.network(x).float()
+
+
+def epoch_order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """The order in which the training samples come in this epoch."""
+    return np.random.default_rng((seed, epoch)).permutation(indices)
+
+
+def train_epoch(
+    step: Step,
+    samples: Samples,
+    indices: np.ndarray,
+    epoch: int,
+    config: TrainConfig,
+    augmentation: Augmentation,
+    optimizer: torch.optim.Optimizer,
+    network: nn.Module,
+    average: AveragedWeights | None,
+    watcher: Watcher,
+) -> dict[str, float]:
+    """Train on every whole batch of `indices` once (`epoch` counts from 0); the epoch's part of the metrics row.
+
+    `step.network` is run, which several processes wrap; `network` is what it wraps, whose weights `average` follows.
+
+    Raises:
+        OptionError: the loss is no longer a finite number.
+    """
+    torch.manual_seed(config.seed + SEED_STRIDE * (epoch + 1) + processes.rank())
+    batch_size = min(config.batch_size, len(indices) // processes.world_size() * processes.world_size())
+    order, share = processes.my_share(epoch_order(indices, config.seed, epoch), batch_size)
+    steps = len(order) // share
+    step.network.train()
+    start = time.perf_counter()
+    losses, right, seen, rate = 0.0, 0.0, 0, 0.0
+    for number, batch in enumerate(samples.batches(order, share)):
+        rate = config.peak_learning_rate * rate_factor(
+            config.schedule, epoch * steps + number, config.epochs * steps
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        x = augmentation.apply(batch.x, batch.index, config.seed, epoch)
+        loss, num_right = _optimize(step, x, batch.labels.to(step.device), config, optimizer)
+        if not math.isfinite(loss):
+            raise OptionError(
+                f"train: the loss became {loss} in epoch {epoch + 1}, step {number + 1} of {steps}.\n"
+                f"  Hint: lower the learning rate (now {config.peak_learning_rate}), or pass --clip-norm 1."
+            )
+        if average is not None:
+            average.update(network, epoch * steps + number)
+        losses, right, seen = losses + loss * len(x), right + num_right, seen + len(x)
+        speed = seen * processes.world_size() / (time.perf_counter() - start)
+        watcher.batch(number + 1, losses / seen, right / seen, speed)
+    time_s = time.perf_counter() - start
+    losses, right, count = processes.summed([losses, right, float(seen)], step.device)
+    return {
+        "train_loss": losses / count,
+        "train_accuracy": right / count,
+        "learning_rate": rate,
+        "samples_per_s": count / time_s,
+    }
+
+
+def _optimize(
+    step: Step, x: Tensor, labels: Tensor, config: TrainConfig, optimizer: torch.optim.Optimizer
+) -> tuple[float, float]:
+    """One step of the optimiser; the batch's mean loss and number of right answers."""
+    logits = step.logits(x)
+    loss = cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if config.clip_norm is not None:
+        nn.utils.clip_grad_norm_(step.network.parameters(), config.clip_norm)
+    optimizer.step()
+    return loss.item(), (logits.argmax(1) == labels).sum().item()
+
+
+@torch.inference_mode()
+def posteriors(step: Step, batches: Iterator[Batch]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Class probabilities (n, classes) float64, labels and source indices of all `batches`, in evaluation mode."""
+    step.network.eval()
+    seen = [(step.logits(b.x).double().softmax(1).cpu().numpy(), b.labels.numpy(), b.index) for b in batches]
+    if not seen:
+        num_classes = len(step.contract.classes)
+        return np.empty((0, num_classes)), np.empty(0, np.int64), np.empty(0, np.int64)
+    parts = list(zip(*seen, strict=True))
+    return np.concatenate(parts[0]), np.concatenate(parts[1]), np.concatenate(parts[2])

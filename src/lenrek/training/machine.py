@@ -1,0 +1,32 @@
+"""What a result was obtained on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+
+def processor_name() -> str:
+    """The processor's marketing name where the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def describe_machine(device: torch.device) -> str:
+    """One line: processor, threads, instruction set; and the GPU where one is used."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    line = f"{processor_name()}, {torch.get_num_threads()} threads, {capability}"
+    return f"{torch.cuda.get_device_name(device)}; {line}" if device.type == "cuda" else line
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    packages = ("lenrek", "torch", "numpy", "scikit-learn", "pillow", "simplejpeg")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}

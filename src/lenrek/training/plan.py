@@ -1,0 +1,90 @@
+"""What the network's input will be, decided from the data, the architecture and the user's wishes, and said aloud."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from lenrek.data.source import Source
+from lenrek.errors import ModelError, OptionError, ShapeError
+from lenrek.models.contract import Fit, InputContract
+from lenrek.models.registry import Architecture
+from lenrek.training.config import TrainConfig
+
+NDIM = {"signal": 1, "image": 2, "volume": 3}
+# Data whose samples are all alike keeps its size up to this multiple of what the architecture was designed for.
+MAX_ENLARGEMENT = 4
+SIGNAL_COVERAGE = 95  # percent of the recordings that fit into the input without being cut
+
+
+def plan_contract(source: Source, config: TrainConfig, architecture: Architecture) -> tuple[InputContract, str]:
+    """The input contract (mean and std still 0 and 1) and a sentence that says what happens to the samples."""
+    ndim = NDIM[source.kind]
+    if ndim not in architecture.ndims:
+        offered = " or ".join(f"{n}-D" for n in architecture.ndims)
+        raise ModelError(
+            f"train: {source.name} holds {source.kind}s, which are {ndim}-D, but {architecture.name} is for {offered}.\n"
+            "  Hint: lenrek models lists what each architecture takes."
+        )
+    alike = bool((source.sizes == source.sizes[0]).all())
+    size = _wanted_size(config.size, ndim) or _own_size(source, architecture, alike)
+    if min(size) < architecture.min_size:
+        raise ShapeError(
+            f"train: {architecture.name} needs at least {architecture.min_size} samples per axis, but the size is "
+            f"{_by(size)}.\n  Hint: pass --size {architecture.default_size}, or another --model."
+        )
+    fit: Fit = config.fit or ("pad" if source.kind == "signal" else "stretch" if alike else "crop")  # type: ignore[assignment]
+    zeros, ones = (0.0,) * source.channels, (1.0,) * source.channels
+    contract = InputContract(
+        source.channels, size, zeros, ones, source.classes, fit, sample_rate_hz=source.sample_rate_hz
+    )
+    return contract, _describe(source, contract, alike)
+
+
+def data_fingerprint(source: Source) -> str:
+    """A hash of the samples' names, labels, sizes and the classes: is this the data the run was trained on?"""
+    digest = hashlib.sha256(repr(source.classes).encode())
+    digest.update("\0".join(source.names).encode("utf-8", "surrogateescape"))
+    digest.update(np.ascontiguousarray(source.labels, np.int64))
+    digest.update(np.ascontiguousarray(source.sizes, np.int64))
+    return digest.hexdigest()
+
+
+def _wanted_size(size: tuple[int, ...] | None, ndim: int) -> tuple[int, ...] | None:
+    if size is None or len(size) == ndim:
+        return size
+    if len(size) == 1:
+        return size * ndim
+    raise OptionError(f"train: size {_by(size)} has {len(size)} axes, but the data has {ndim}.")
+
+
+def _own_size(source: Source, architecture: Architecture, alike: bool) -> tuple[int, ...]:
+    native = tuple(int(n) for n in source.sizes[0])
+    if source.kind == "signal":
+        length = int(np.percentile(source.sizes, SIGNAL_COVERAGE, method="higher"))
+        return (max(length, architecture.min_size),)
+    if alike and architecture.min_size <= min(native) and max(native) <= MAX_ENLARGEMENT * architecture.default_size:
+        return native
+    typical = int(np.median(source.sizes.min(1)))
+    side = architecture.default_size if alike else min(architecture.default_size, typical)
+    return (max(side, architecture.min_size),) * len(native)
+
+
+def _describe(source: Source, contract: InputContract, alike: bool) -> str:
+    size = _by(contract.size)
+    native = _by(tuple(source.sizes[0]))
+    if alike and tuple(source.sizes[0]) == contract.size:
+        return f"{source.kind.capitalize()}s are used at their own size, {native}."
+    found = native if alike else f"{_by(tuple(source.sizes.min(0)))} to {_by(tuple(source.sizes.max(0)))}"
+    how = {
+        "stretch": "every axis is resized",
+        "crop": "the short side is resized, the centre cut out",
+        "pad": "centred, zeros around, what is longer is cut",
+    }[contract.fit]
+    rate = f" at {contract.sample_rate_hz} Hz" if contract.sample_rate_hz else ""
+    return f"{source.kind.capitalize()}s of {found} become {size}{rate}: {how}."
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return "×".join(str(int(n)) for n in size)

@@ -1,0 +1,63 @@
+"""What a run leaves on disk, and under which names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lenrek.errors import OptionError
+from lenrek.models.model_file import MODEL_FILE
+from lenrek.models.tensor_file import write_bytes_atomically
+from lenrek.training.checkpoint import CHECKPOINT_FILE
+
+
+class RunFolder:
+    """A folder with `model.safetensors` (the best weights), `checkpoint.safetensors` (to resume from), `config.json`,
+    `metrics.jsonl` (one line per epoch), `evaluation.json` and `report.html`. Each is written beside and renamed."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.model = self.path / MODEL_FILE
+        self.checkpoint = self.path / CHECKPOINT_FILE
+        self.config = self.path / "config.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.evaluation = self.path / "evaluation.json"
+        self.report = self.path / "report.html"
+
+    def write_json(self, path: Path, value: Any) -> None:
+        write_bytes_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
+
+    def write_metrics(self, history: list[dict[str, Any]]) -> None:
+        write_bytes_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in history).encode())
+
+
+def open_run_folder(out: str | Path | None, name: str, resume: bool) -> RunFolder:
+    """The folder to write to: `out`, or the first free `runs/NAME`, `runs/NAME-2`, …
+
+    With `resume`, an `out` that is missing or empty is fine: the run starts there.
+
+    Raises:
+        OptionError: `out` holds a run and `resume` was not asked for, or `resume` without `out`.
+    """
+    if out is None:
+        if resume:
+            raise OptionError("train: resume needs to know which run.\n  Hint: pass --out with the run's folder.")
+        return RunFolder(_free(Path("runs") / name))
+    folder = RunFolder(out)
+    if folder.path.exists() and not folder.path.is_dir():
+        raise OptionError(f"train: {folder.path} is a file, but a run is a folder.")
+    if folder.checkpoint.exists() and not resume:
+        raise OptionError(
+            f"train: {folder.path} already holds a run, which would be lost.\n"
+            "  Hint: add --resume to continue it, or name another folder with --out."
+        )
+    return folder
+
+
+def _free(path: Path) -> Path:
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

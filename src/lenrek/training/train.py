@@ -1,0 +1,158 @@
+"""From labelled data to a trained, evaluated network in a folder: the main job, in the order it happens."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenrek.data.augment import Augmentation
+from lenrek.data.check import check_source
+from lenrek.data.load import channel_statistics, load_samples
+from lenrek.data.open import open_source
+from lenrek.data.samples import Samples
+from lenrek.data.source import Source
+from lenrek.data.split import Split, split_source
+from lenrek.errors import OptionError
+from lenrek.models.contract import InputContract
+from lenrek.models.registry import find_architecture
+from lenrek.training import processes
+from lenrek.training.classifier import Classifier, load
+from lenrek.training.config import TrainConfig
+from lenrek.training.console import Progress
+from lenrek.training.evaluation import Evaluation
+from lenrek.training.fit import Fitting
+from lenrek.training.plan import data_fingerprint, plan_contract
+from lenrek.training.results import write_results
+from lenrek.training.run_folder import open_run_folder
+
+
+@dataclass
+class Run:
+    """A finished training.
+
+    Attributes:
+        path: the folder that holds everything (see `RunFolder`); `lenrek.load(path)` reads the network back.
+        config: what it was trained with.
+        history: one row of metrics per epoch.
+        evaluations: "validation", on which the best epoch was chosen, and "test", which was looked at once.
+        classifier: the best epoch's network.
+    """
+
+    path: Path
+    config: TrainConfig
+    history: list[dict[str, Any]]
+    evaluations: dict[str, Evaluation]
+    classifier: Classifier
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The one to quote: on the test part."""
+        return self.evaluations["test"]
+
+
+def train(
+    data: str | Path | tuple[np.ndarray, np.ndarray],
+    model: str = "lenet5",
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    tensorboard: bool = False,
+    command: str | None = None,
+    **options: Any,
+) -> Run:
+    """Train a network on labelled data, keep the epoch that is best on validation, evaluate it once on test.
+
+    Args:
+        data: a named set ("digits", "mnist", "fashion-mnist", "cifar10"), a folder, archive, manifest or array file (see
+            `lenrek.data.open`), or a pair of arrays (x, y).
+        model: a name of `lenrek.list_models()`.
+        out: the run's folder; None: a new one under runs/.
+        resume: continue the run in `out` from its last whole epoch, to the same result as if never interrupted.
+        progress: show the training on stderr.
+        tensorboard: also write TensorBoard events into the run's folder.
+        command: the command line that asked for this, for the report.
+        options: fields of `TrainConfig`.
+
+    Raises:
+        LenrekError: data, model or options that do not work, each with what to do instead.
+
+    Example:
+        >>> run = train("digits", epochs=2, out=getfixture("tmp_path") / "run", progress=False)
+        >>> run.evaluation.num_samples
+        180
+    """
+    started = time.perf_counter()
+    config = TrainConfig(data=_name_of(data), model=model, **_known(options))
+    with processes.joined():
+        say = _tell if progress and processes.is_first() else _keep_silent
+        source, split, samples, contract, steps = _prepare(data, config, say)
+        folder = processes.from_first(open_run_folder(out, f"{source.name}-{config.model}", resume))
+        fitting = Fitting(config, contract, samples, split, folder, data_fingerprint(source), resume)
+        say(f"Precision: {fitting.precision.reason}.")
+        if fitting.history:
+            say(f"Resumed after epoch {len(fitting.history)} of {config.epochs}.")
+        with Progress(config.epochs, len(split.train) // config.batch_size, shown=say is _tell) as watcher:
+            fitting.run(watcher, tensorboard)
+        evaluations: dict[str, Evaluation] = {}
+        if processes.is_first():
+            evaluations = write_results(fitting, source, steps, command, time.perf_counter() - started)
+        processes.wait_for_all()
+        return Run(folder.path, config, fitting.history, evaluations, load(folder.path))
+
+
+def _prepare(
+    data: Any, config: TrainConfig, say: Callable[[str], None]
+) -> tuple[Source, Split, Samples, InputContract, list[str]]:
+    """Source, split, samples and contract, and the sentences that say what happens to the samples on their way."""
+    architecture = find_architecture(config.model)
+    augmentation = Augmentation.parse(config.augment)
+    source = open_source(data, strict=config.strict)
+    split = split_source(
+        source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
+    )
+    source.problems.extend(check_source(source, split))
+    contract, fitted = plan_contract(source, config, architecture)
+    steps = [_describe_split(source, split), fitted]
+    samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=steps.append)  # type: ignore[arg-type]
+    steps.append(augmentation.describe())
+    for sentence in [*(problem.message for problem in source.problems), *steps]:
+        say(sentence)
+    split = Split(*(part[np.isin(part, samples.index)] for part in (split.train, split.validation, split.test)))
+    mean, std = channel_statistics(samples, split.train)
+    return source, split, samples, replace(contract, mean=mean, std=std), steps
+
+
+def _tell(sentence: str) -> None:
+    print(sentence.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+
+
+def _keep_silent(sentence: str) -> None:
+    pass
+
+
+def _name_of(data: Any) -> str:
+    return "arrays" if isinstance(data, tuple) else str(data)
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    """`options`, or an `OptionError` with the nearest right name."""
+    known = [f.name for f in fields(TrainConfig)]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}."
+            raise OptionError(f"train: there is no option {name!r}.\n  Hint: {hint}")
+    return options
+
+
+def _describe_split(source: Source, split: Split) -> str:
+    counts = f"{len(split.train):,} to train, {len(split.validation):,} to validate, {len(split.test):,} to test"
+    return f"{source.name}: {len(source):,} {source.kind}s of {len(source.classes)} classes: {counts}."

@@ -1,0 +1,189 @@
+"""A run that was interrupted, killed or ran out of disk goes on to the very same weights and metrics."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import lenrek
+from lenrek.errors import CheckpointError, DataError, OptionError
+from lenrek.models.tensor_file import read_tensors
+from lenrek.training import fit
+
+OPTIONS = {
+    "lenet5": dict(model="lenet5", epochs=4, batch_size=16, ema=0.9, augment="shift=0.1", precision="fp32", seed=5),
+    # dropout and batch norm, momentum, another schedule, clipped gradients
+    "mobilenet_v2": dict(
+        model="mobilenet_v2", epochs=3, batch_size=16, optimizer="sgd", learning_rate=0.02, schedule="cosine",
+        clip_norm=2.0, label_smoothing=0.1, precision="bf16", size=(32, 36),
+    ),
+}  # fmt: skip
+MEASURED = ("time_s", "samples_per_s")
+
+
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    """Two classes of small noisy pictures: bright above, bright below."""
+    random = np.random.default_rng(2)
+    y = np.arange(80) % 2
+    x = random.integers(0, 160, (80, 14, 18), np.uint8)
+    for picture, label in zip(x, y, strict=True):
+        picture[7 * label : 7 * label + 7] += 60
+    return x, y
+
+
+def results(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], list[dict]]:
+    history = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    kept = [{k: v for k, v in row.items() if k not in MEASURED} for row in history]
+    return read_tensors(path / "model.safetensors")[0], read_tensors(path / "checkpoint.safetensors")[0], kept
+
+
+def assert_same(one: Path, other: Path) -> None:
+    for a, b in zip(results(one)[:2], results(other)[:2], strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert torch.equal(a[name], b[name]), name
+    assert results(one)[2] == results(other)[2]
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+    """An uninterrupted run, and its options."""
+    options = OPTIONS[request.param]
+    path = tmp_path_factory.mktemp("whole") / "run"
+    lenrek.train(pictures(), out=path, progress=False, **options)
+    return options, path
+
+
+def test_same_seed_same_run_other_seed_other_run(whole: tuple[dict, Path], tmp_path: Path) -> None:
+    options, path = whole
+    lenrek.train(pictures(), out=tmp_path / "again", progress=False, **options)
+    assert_same(path, tmp_path / "again")
+    lenrek.train(pictures(), out=tmp_path / "other", progress=False, **options | {"seed": 6})
+    assert results(path)[2] != results(tmp_path / "other")[2]
+
+
+def test_interrupted_run_resumes_bit_for_bit(
+    whole: tuple[dict, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, path = whole
+    original = fit.train_epoch
+
+    def interrupted_in_the_third(*args, **kwargs):
+        if args[3] == 2:
+            raise KeyboardInterrupt
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(fit, "train_epoch", interrupted_in_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        lenrek.train(pictures(), out=tmp_path / "run", progress=False, **options)
+    assert len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 2
+    monkeypatch.setattr(fit, "train_epoch", original)
+    run = lenrek.train(pictures(), out=tmp_path / "run", resume=True, progress=False, **options)
+    assert_same(path, tmp_path / "run")
+    assert run.evaluation.to_json() == json.loads((path / "evaluation.json").read_text())["test"]
+
+
+KILLED_WHILE_SAVING = """
+import os, pathlib, signal, sys
+sys.path.insert(0, {tests!r})
+import test_resume, lenrek
+saves, replace, write = [0], pathlib.Path.replace, os.fsync
+
+def replace_or_die(self, target):
+    if str(target).endswith({file!r}):
+        saves[0] += 1
+        if saves[0] == 2 and {moment!r} == "before the rename":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if saves[0] == 2 and {moment!r} == "half written":
+            size = self.stat().st_size
+            os.truncate(self, size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+    done = replace(self, target)
+    if saves[0] == 2 and {moment!r} == "after the rename" and str(target).endswith({file!r}):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+pathlib.Path.replace = replace_or_die
+lenrek.train(test_resume.pictures(), out={out!r}, progress=False, **test_resume.OPTIONS["lenet5"])
+"""
+
+
+@pytest.mark.parametrize("moment", ["half written", "before the rename", "after the rename"])
+@pytest.mark.parametrize("file", ["model.safetensors", "checkpoint.safetensors"])
+def test_killed_while_saving(file: str, moment: str, tmp_path: Path) -> None:
+    options = OPTIONS["lenet5"]
+    lenrek.train(pictures(), out=tmp_path / "whole", progress=False, **options)
+    out = tmp_path / "run"
+    script = KILLED_WHILE_SAVING.format(tests=str(Path(__file__).parent), file=file, moment=moment, out=str(out))
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    lenrek.load(out)  # the model that was saved last is whole
+    lenrek.train(pictures(), out=out, resume=True, progress=False, **options)
+    assert_same(tmp_path / "whole", out)
+
+
+def test_disk_full_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = OPTIONS["lenet5"]
+    lenrek.train(pictures(), out=tmp_path / "whole", progress=False, **options)
+    fsync, calls = os.fsync, [0]
+
+    def full_after_a_while(descriptor: int) -> None:
+        calls[0] += 1
+        if calls[0] > 9:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_after_a_while)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        lenrek.train(pictures(), out=tmp_path / "run", progress=False, **options)
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert not list((tmp_path / "run").glob(".*.tmp"))
+    lenrek.train(pictures(), out=tmp_path / "run", resume=True, progress=False, **options)
+    assert_same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_resume_with_other_options_or_data_is_refused(whole: tuple[dict, Path]) -> None:
+    options, path = whole
+    with pytest.raises(OptionError) as info:
+        lenrek.train(pictures(), out=path, resume=True, progress=False, **options | {"epochs": 9})
+    assert str(info.value) == (
+        f"train: {path} was started with other options, so it cannot be resumed with these:\n"
+        f"  epochs: {options['epochs']}, now 9\n"
+        "  Hint: repeat the original command and add --resume, or start a new run with another --out."
+    )
+    x, y = pictures()
+    with pytest.raises(DataError, match="has changed since that run was started"):
+        lenrek.train((x[:70], y[:70]), out=path, resume=True, progress=False, **options)
+
+
+def test_a_run_is_not_overwritten(whole: tuple[dict, Path]) -> None:
+    options, path = whole
+    with pytest.raises(OptionError) as info:
+        lenrek.train(pictures(), out=path, progress=False, **options)
+    assert str(info.value) == (
+        f"train: {path} already holds a run, which would be lost.\n"
+        "  Hint: add --resume to continue it, or name another folder with --out."
+    )
+
+
+@pytest.mark.parametrize("damage", ["cut short", "altered"])
+def test_damaged_checkpoint_is_refused(damage: str, tmp_path: Path) -> None:
+    options = OPTIONS["lenet5"] | {"epochs": 1}
+    lenrek.train(pictures(), out=tmp_path, progress=False, **options)
+    file = tmp_path / "checkpoint.safetensors"
+    content = bytearray(file.read_bytes())
+    if damage == "cut short":
+        del content[-100:]
+    else:
+        content[-5000] ^= 4
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=damage):
+        lenrek.train(pictures(), out=tmp_path, resume=True, progress=False, **options)
