@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from lenrek.errors import ShapeError
-from lenrek.geometry.axes import per_axis, sizes_of
+from lenrek.errors import OptionError, ShapeError
+from lenrek.geometry.axes import is_integer, per_axis, sizes_of
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,8 @@ def dense_cost(in_features: int, out_features: int, *, bias: bool = True) -> Cos
         >>> dense_cost(250**2, 250**2, bias=False)
         Cost(parameters=3906250000, macs=3906250000)
     """
-    (n,) = per_axis(in_features, 1, "dense_cost", "in_features")
-    (m,) = per_axis(out_features, 1, "dense_cost", "out_features")
-    return Cost(parameters=(n + bias) * m, macs=n * m)
+    _check_positive("dense_cost", in_features=in_features, out_features=out_features)
+    return Cost(parameters=(in_features + bias) * out_features, macs=in_features * out_features)
 
 
 def _weights(
@@ -84,10 +83,16 @@ def _weights(
     """Weights of one kernel bank, and the number of positions."""
     kernel = sizes_of(kernel_size, who, "kernel_size")
     sites = per_axis(positions, len(kernel), who, "positions")
-    channels = {"in_channels": in_channels, "out_channels": out_channels}
-    (parts,) = per_axis(groups, 1, who, "groups")
-    for name, count in channels.items():
-        per_axis(count, 1, who, name)
-        if count % parts:
-            raise ShapeError(f"{who}: {name} {count} in {parts} groups gives {count}/{parts}, expected a whole number.")
-    return prod(kernel) * in_channels // parts * out_channels, prod(sites)
+    _check_positive(who, in_channels=in_channels, out_channels=out_channels, groups=groups)
+    for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
+        if count % groups:
+            raise ShapeError(
+                f"{who}: {name} {count} in {groups} groups gives {count}/{groups}, expected a whole number."
+            )
+    return prod(kernel) * in_channels // groups * out_channels, prod(sites)
+
+
+def _check_positive(who: str, **counts: int) -> None:
+    for name, count in counts.items():
+        if not is_integer(count) or count < 1:
+            raise OptionError(f"{who}: {name} is {count!r}, expected an integer of at least 1.")
