@@ -13,11 +13,10 @@ from lenrek.models.registry import register
 SOURCE = "LeCun, Bottou, Bengio & Haffner 1998, Gradient-Based Learning Applied to Document Recognition, §II.B"
 
 # Table I of the paper: the maps of S2 that each map of C3 sees. 6·3 + 9·4 + 6 = 60 kernels.
-C3_SEES = (
-    *((i, (i + 1) % 6, (i + 2) % 6) for i in range(6)),
-    *((i, (i + 1) % 6, (i + 2) % 6, (i + 3) % 6) for i in range(6)),
-    *((i, i + 1, (i + 3) % 6, (i + 4) % 6) for i in range(3)),
-    tuple(range(6)),
+C3_SEES = tuple(
+    tuple(sorted((first + step) % 6 for step in steps))
+    for steps, maps in (((0, 1, 2), 6), ((0, 1, 2, 3), 6), ((0, 1, 3, 4), 3), ((0, 1, 2, 3, 4, 5), 1))
+    for first in range(maps)
 )
 
 # Stylised digits of 7 × 12 pixels, drawn after the paper's Fig. 3: what F6 is to look like, one target per class.
