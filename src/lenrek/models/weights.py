@@ -105,19 +105,19 @@ def _shorten(texts: list[str]) -> list[str]:
 
 def _read_pickled(path: str | Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        Path(path).open("rb").close()  # so that an OSError below is about the contents
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)", str(error))
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files raise whatever the byte that is wrong leads to
+        named = re.search(r"GLOBAL (\S+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if named is None:
-            raise CheckpointError(f"{path} is not a PyTorch file, or is damaged.") from error
+            raise CheckpointError(f"{path} is cut short or damaged, or is no PyTorch file.") from error
         raise CheckpointError(
             f"{path} was not opened: it holds more than tensors, and would run {named[1]}.\n"
             "  Hint: where you trust it, load it with PyTorch and save model.state_dict() alone."
         ) from error
-    except (RuntimeError, EOFError) as error:
-        raise CheckpointError(f"{path} is cut short or damaged, or is no PyTorch file.") from error
     if isinstance(loaded, dict) and isinstance(loaded.get("state_dict"), dict):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
