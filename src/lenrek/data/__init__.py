@@ -1,0 +1,1 @@
+"""Data: sources found from what a path holds, decoding, splits, and the two ways samples reach a network."""
