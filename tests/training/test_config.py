@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import lenrek.models.create  # noqa: F401 (registers the architectures)
 from lenrek.errors import OptionError
 from lenrek.training.config import TrainConfig
 
@@ -37,7 +38,7 @@ def test_refused(options: dict, message: str) -> None:
 
 
 def test_defaults_follow_the_optimizer() -> None:
-    assert (TrainConfig("d").peak_learning_rate, TrainConfig("d").decay) == (0.002, 0.05)
+    assert (TrainConfig("d").peak_learning_rate, TrainConfig("d").decay) == (0.008, 0.05)
     sgd = TrainConfig("d", optimizer="sgd")
     assert (sgd.peak_learning_rate, sgd.decay) == (0.1, 5e-4)
     assert TrainConfig("d", learning_rate=0.3, weight_decay=0.0).decay == 0.0

@@ -15,7 +15,7 @@ import torch
 import lenrek
 from lenrek.errors import CheckpointError, DataError, OptionError
 from lenrek.models.tensor_file import read_tensors
-from lenrek.training import fit
+from lenrek.training import fitting
 
 OPTIONS = {
     "lenet5": dict(model="lenet5", epochs=4, batch_size=16, ema=0.9, augment="shift=0.1", precision="fp32", seed=5),
@@ -73,18 +73,18 @@ def test_interrupted_run_resumes_bit_for_bit(
     whole: tuple[dict, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options, path = whole
-    original = fit.train_epoch
+    original = fitting.train_epoch
 
     def interrupted_in_the_third(*args, **kwargs):
         if args[3] == 2:
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(fit, "train_epoch", interrupted_in_the_third)
+    monkeypatch.setattr(fitting, "train_epoch", interrupted_in_the_third)
     with pytest.raises(KeyboardInterrupt):
         lenrek.train(pictures(), out=tmp_path / "run", progress=False, **options)
     assert len((tmp_path / "run/metrics.jsonl").read_text().splitlines()) == 2
-    monkeypatch.setattr(fit, "train_epoch", original)
+    monkeypatch.setattr(fitting, "train_epoch", original)
     run = lenrek.train(pictures(), out=tmp_path / "run", resume=True, progress=False, **options)
     assert_same(path, tmp_path / "run")
     assert run.evaluation.to_json() == json.loads((path / "evaluation.json").read_text())["test"]

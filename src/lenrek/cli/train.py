@@ -69,7 +69,7 @@ def train(
     fit: Annotated[Fit | None, typer.Option(help="How other sizes are brought to it. Default: by kind of data.")] = None,
     optimizer: Annotated[Optimizer, typer.Option(help="Optimiser.")] = Optimizer.adamw,
     learning_rate: Annotated[
-        float | None, typer.Option("--lr", "--learning-rate", help="Peak rate. Default: 0.002 (adamw), 0.1 (sgd).")
+        float | None, typer.Option("--lr", "--learning-rate", help="Peak rate. Default: the model's (adamw), 0.1 (sgd).")
     ] = None,
     momentum: Annotated[float | None, typer.Option(help="Of sgd. Default: 0.9.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Spares norms and biases. Default: 0.05, 5e-4 (sgd).")] = None,

@@ -59,6 +59,7 @@ class AlexNet(nn.Module):
     ndims=(1, 2, 3),
     min_size=63,
     default_size=224,
+    learning_rate=0.0005,
     source="Krizhevsky 2014, One weird trick for parallelizing convolutional neural networks, arXiv:1404.5997, §5",
     published=IMAGENET,
 )

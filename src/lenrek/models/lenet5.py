@@ -57,6 +57,7 @@ class LeNet5(nn.Module):
     ndims=(1, 2, 3),
     min_size=12,
     default_size=28,
+    learning_rate=0.008,
     source="LeCun et al. 1998, Gradient-Based Learning Applied to Document Recognition, §II.B; ReLU, max-pooling",
 )
 def lenet5(num_classes: int, in_channels: int, ndim: int) -> LeNet5:

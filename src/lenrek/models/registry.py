@@ -45,6 +45,7 @@ class Architecture:
         min_size: samples per axis below which a layer's window no longer fits.
         default_size: samples per axis it was designed for.
         source: paper and section.
+        learning_rate: peak rate of AdamW under a one-cycle schedule at which it trains well from scratch.
         published: the input that the public weights under these key names expect, where there are some.
     """
 
@@ -54,6 +55,7 @@ class Architecture:
     min_size: int
     default_size: int
     source: str
+    learning_rate: float = 0.005
     published: PublishedInput | None = None
 
 
@@ -67,6 +69,7 @@ def register(
     min_size: int,
     default_size: int,
     source: str,
+    learning_rate: float = 0.005,
     published: PublishedInput | None = None,
 ) -> Callable[[Build], Build]:
     """Put a builder into the registry; refuses a name that is taken."""
@@ -74,7 +77,9 @@ def register(
     def add(build: Build) -> Build:
         if name in ARCHITECTURES:
             raise ModelError(f"register: the name {name!r} is taken by {ARCHITECTURES[name].source}.")
-        ARCHITECTURES[name] = Architecture(name, build, ndims, min_size, default_size, source, published)
+        ARCHITECTURES[name] = Architecture(
+            name, build, ndims, min_size, default_size, source, learning_rate, published
+        )
         return build
 
     return add

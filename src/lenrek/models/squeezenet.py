@@ -71,6 +71,7 @@ class SqueezeNet(nn.Module):
     ndims=(1, 2, 3),
     min_size=17,
     default_size=227,
+    learning_rate=0.001,
     source="Iandola et al. 2016, SqueezeNet, arXiv:1602.07360; version 1.1 of the authors' release",
     published=PublishedInput(crop_fraction=227 / 256),
 )

@@ -70,6 +70,7 @@ for _depth in STAGES:
             ndims=(1, 2, 3),
             min_size=32,
             default_size=224,
+            learning_rate=0.001 if _suffix else 0.0003,
             source=SOURCE + _note,
             published=IMAGENET,
         )(partial(VGG, _depth, batch_norm=bool(_suffix)))

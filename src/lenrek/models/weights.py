@@ -84,7 +84,7 @@ def _explain(pairs: list[tuple[Tensor, Tensor]]) -> str:
     axes = {axis for a, b in pairs for axis, (m, n) in enumerate(zip(a.shape, b.shape, strict=False)) if m != n}
     if axes == {0}:
         return f"the file has {len(first)} outputs, the model {len(model_first)}: pass num_classes={len(first)}."
-    if axes == {1} and len(pairs) == 1:
+    if axes == {1} and len(pairs) == 1 and first.ndim > 2:
         channels, model_channels = first.shape[1], model_first.shape[1]
         return (
             f"the file is for {channels} input channels, the model for {model_channels}: pass in_channels={channels}."

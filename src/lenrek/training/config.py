@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lenrek.errors import OptionError
+from lenrek.models.registry import find_architecture
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
@@ -14,7 +15,7 @@ CHOICES = {
     "loading": ("auto", "resident", "stream"),
     "fit": (None, "stretch", "crop", "pad"),
 }
-DEFAULT_LEARNING_RATE = {"adamw": 0.002, "sgd": 0.1}
+SGD_LEARNING_RATE = 0.1
 DEFAULT_WEIGHT_DECAY = {"adamw": 0.05, "sgd": 5e-4}
 
 
@@ -30,7 +31,7 @@ class TrainConfig:
         size: spatial size of the network's input; None: the data's own, where the network can take it.
         fit: how samples of another size are brought to it ("stretch", "crop", "pad"); None: by kind of data.
         optimizer: "adamw" (decoupled decay) or "sgd" (Nesterov momentum).
-        learning_rate: its peak; None: 0.002 for adamw, 0.1 for sgd.
+        learning_rate: its peak; None: the architecture's own for adamw, 0.1 for sgd.
         momentum: sgd only; None: 0.9.
         weight_decay: spares norms and biases; None: 0.05 for adamw, 5e-4 for sgd.
         schedule: "onecycle" (up in the first quarter, down to zero), "cosine" (down from the start), "constant".
@@ -98,7 +99,9 @@ class TrainConfig:
 
     @property
     def peak_learning_rate(self) -> float:
-        return DEFAULT_LEARNING_RATE[self.optimizer] if self.learning_rate is None else self.learning_rate
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return find_architecture(self.model).learning_rate if self.optimizer == "adamw" else SGD_LEARNING_RATE
 
     @property
     def decay(self) -> float:

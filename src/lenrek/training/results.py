@@ -9,13 +9,11 @@ from torch import nn
 
 from lenrek.data.source import Source
 from lenrek.models.model_file import load_model
-from lenrek.training.evaluation import Evaluation, evaluate_posteriors
-from lenrek.training.fit import EVALUATION_BATCH, Fitting
+from lenrek.training.evaluation import Evaluation, evaluate_posteriors, worst_mistakes
+from lenrek.training.fitting import EVALUATION_BATCH, Fitting
 from lenrek.training.loop import Step, posteriors
 from lenrek.training.machine import describe_machine, versions
 from lenrek.training.report import DataSummary, Mistake, RunRecord, write_report
-
-SHOWN_MISTAKES = 24
 
 
 def write_results(
@@ -72,10 +70,9 @@ def _evaluate(
 def _worst_mistakes(
     fitting: Fitting, source: Source, found: np.ndarray, labels: np.ndarray, index: np.ndarray
 ) -> list[Mistake]:
-    """The most confident wrong answers, with the samples as the network saw them."""
-    wrong = np.flatnonzero(found.argmax(1) != labels)
-    worst = wrong[np.argsort(-found[wrong].max(1), kind="stable")][:SHOWN_MISTAKES]
-    samples: dict[int, Any] = {}
+    """The worst wrong answers, with the samples as the network saw them."""
+    worst = worst_mistakes(found, labels)
+    samples: dict[int, np.ndarray] = {}
     for batch in fitting.samples.batches(index[worst], EVALUATION_BATCH):
         samples |= dict(zip(batch.index.tolist(), batch.x.numpy(), strict=True))
     return [Mistake(samples[index[i]], source.names[index[i]], int(labels[i]), found[i]) for i in worst]

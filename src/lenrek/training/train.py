@@ -27,7 +27,7 @@ from lenrek.training.classifier import Classifier, load
 from lenrek.training.config import TrainConfig
 from lenrek.training.console import Progress
 from lenrek.training.evaluation import Evaluation
-from lenrek.training.fit import Fitting
+from lenrek.training.fitting import Fitting
 from lenrek.training.plan import data_fingerprint, plan_contract
 from lenrek.training.results import write_results
 from lenrek.training.run_folder import open_run_folder
