@@ -138,6 +138,12 @@ def test_the_hint_says_what_to_ask_for(tmp_path, asked, hint):
     )
 
 
+@pytest.mark.parametrize("layer", [lambda n: nn.Linear(n, 2), lambda n: nn.Sequential(*[nn.Conv1d(n, 2, 3)] * 2)])
+def test_other_widths_are_not_taken_for_input_channels(tmp_path, layer):
+    write_tensors(tmp_path / "w.safetensors", layer(5).state_dict(), {})
+    assert refusal(layer(3), tmp_path / "w.safetensors").endswith("another variant of this architecture.")
+
+
 class Harmful:
     def __reduce__(self):
         return os.system, ("exit 1",)
