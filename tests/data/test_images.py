@@ -88,7 +88,7 @@ def test_palette_with_a_transparent_entry_and_one_bit(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
 def test_cmyk(tmp_path, name):
-    path = save(tmp_path / name, Image.new("CMYK", (9, 6), (0, 255, 255, 0)), **({"quality": 100} if "j" in name else {}))
+    path = save(tmp_path / name, Image.new("CMYK", (9, 6), (0, 255, 255, 0)))
     assert inspect_image(path).note == "CMYK to RGB"
     assert np.abs(read(path).astype(int) - np.array([255, 0, 0]).reshape(3, 1, 1)).max() <= 3
 
@@ -170,7 +170,7 @@ def test_a_jpeg_cut_short_is_found_without_decoding_the_whole_ones(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(content[: len(content) // 2])
     for action in (inspect_image, read):
-        with pytest.raises(DataError, match=r"a\.jpg: damaged image: image file is truncated \(\d+ bytes not processed"):
+        with pytest.raises(DataError, match=r"a\.jpg: damaged image: image file is truncated \(\d+ bytes not"):
             action(path)
     path.write_bytes(content + b"\0" * 20_000)  # a whole one with something appended
     assert inspect_image(path).height == 64
