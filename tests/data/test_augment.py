@@ -56,15 +56,18 @@ def test_a_shift_is_by_whole_samples_up_to_the_fraction_along_every_axis(shape):
     y = Augmentation(shift=0.25).apply(x, index, seed=3, epoch=1).numpy()
     assert y.dtype == np.uint8
     reach = [int(0.25 * samples) for samples in shape[2:]]
-    seen = [set() for _ in reach]
+    seen, together = [set() for _ in reach], set()
     for before, after in zip(x.numpy(), y, strict=True):
         candidates = np.ndindex(*(2 * r + 1 for r in reach))
         offsets = [tuple(np.subtract(c, reach)) for c in candidates]
         matches = [o for o in offsets if np.array_equal(shifted_oracle(before, o), after)]
         assert len(matches) == 1
+        together.add(matches[0])
         for axis, offset in enumerate(matches[0]):
             seen[axis].add(offset)
     assert seen == [set(range(-r, r + 1)) for r in reach]  # 60 samples: every offset occurs
+    if len(reach) > 1:
+        assert len(together) > 1.5 * max(len(offsets) for offsets in seen)  # the axes are drawn independently
 
 
 def test_a_flip_mirrors_the_last_axis_of_about_half():

@@ -124,6 +124,15 @@ def test_every_exif_orientation(tmp_path, suffix, orientation, size):
     assert np.abs(pixels[3:27, 5:45].astype(int) - upright).max() <= 8
 
 
+def test_reduced_decoding_of_a_turned_picture_keeps_what_each_axis_needs(tmp_path):
+    stripes = np.where(np.arange(64) // 4 % 2, 230, 30).astype(np.uint8)  # along the width once it is upright
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "a.jpg", Image.fromarray(np.repeat(stripes[:, None], 256, axis=1)), quality=98, exif=exif)
+    y = read(path, 1, (16, 64))
+    assert np.abs(y[0].astype(int) - stripes[::-1]).max() <= 12
+
+
 @pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize("size", [(20, 32), (50, 45), (150, 230)])
 @pytest.mark.parametrize("channels", [1, 3])

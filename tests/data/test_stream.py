@@ -44,15 +44,13 @@ def test_memory_is_bounded_however_slow_the_consumer():
 
 
 def test_a_consumer_that_stops_early_leaves_no_thread():
-    source = made_source(100, delay_s=0.001)
-    samples = StreamedSamples(source, CONTRACT)
-    for _ in samples.batches(samples.index, 10):
+    source = made_source(160, delay_s=0.005)
+    samples = StreamedSamples(source, CONTRACT, threads=1)
+    for _ in samples.batches(samples.index, 40):
         assert decoding_threads()
         break
     assert not decoding_threads()
-    read = len(source.reader.reads)
-    time.sleep(0.02)
-    assert len(source.reader.reads) == read
+    assert len(source.reader.reads) < 1 + 40 + 15  # the part at work, 20 samples, was not finished for nothing
 
 
 def test_an_error_that_is_no_damage_reaches_the_consumer():
@@ -75,6 +73,14 @@ def test_damaged_samples_are_named_once_and_left_out_of_their_batch():
     assert samples.index.tolist() == [1, 2, 3, 4, 6, 7]
     assert source.problems == [Problem("damaged", f"file{i}: cut short.", (f"file{i}",)) for i in (0, 5, 8, 9, 10, 11)]
     assert source.reader.reads.count(5) == 1
+
+
+def test_a_source_read_twice_names_its_damaged_samples_once():
+    source = made_source(6, damaged=[4])
+    for _ in range(2):
+        samples = StreamedSamples(source, CONTRACT)
+        assert sum(len(batch.index) for batch in samples.batches(samples.index, 4)) == 5
+    assert [problem.samples for problem in source.problems] == [("file4",)]
 
 
 def test_strict_stops_at_the_first():
