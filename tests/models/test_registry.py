@@ -18,9 +18,16 @@ def build(num_classes, in_channels, ndim):
 
 @pytest.mark.usefixtures("empty_registry")
 def test_what_is_registered_is_found():
-    add = register("net", ndims=(1, 2), min_size=5, default_size=32, source="A 1998", published=IMAGENET)
-    assert add(build) is build
-    assert find_architecture("net") == Architecture("net", build, (1, 2), 5, 32, "A 1998", IMAGENET)
+    fields = {
+        "ndims": (1, 2),
+        "min_size": 5,
+        "default_size": 32,
+        "source": "A 1998",
+        "learning_rate": 0.02,
+        "published": IMAGENET,
+    }
+    assert register("net", **fields)(build) is build
+    assert find_architecture("net") == Architecture(name="net", build=build, **fields)
 
 
 @pytest.mark.usefixtures("empty_registry")
