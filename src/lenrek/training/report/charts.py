@@ -16,7 +16,6 @@ WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 366, 22, 226
 LABEL_HEIGHT = 32
 LOG_FROM_RATIO = 20.0
-"""A curve whose largest value is so many times its smallest would be a flat line on a linear axis."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ def line_chart(
     written: Callable[[float], str],
     best_epoch: int | None = None,
     ceiling: float = math.inf,
+    may_be_log: bool = False,
 ) -> Markup:
     """Curves over epochs; empty when no curve has a value.
 
@@ -44,13 +44,14 @@ def line_chart(
         written: a value as text, for ticks and labels.
         best_epoch: gets a mark.
         ceiling: no tick above it.
+        may_be_log: values that span more than a factor of 20 get a logarithmic axis.
     """
     drawn = [curve for curve in curves if curve.finite()]
     if not drawn:
         return Markup("")
     values = [value for curve in drawn for _, value in curve.finite()]
     low, high = min(values), max(values)
-    log = low > 0 and high / low > LOG_FROM_RATIO and ceiling == math.inf
+    log = may_be_log and low > 0 and high / low > LOG_FROM_RATIO
     ticks = [tick for tick in (log_ticks if log else linear_ticks)(low, high) if tick <= ceiling]
     scale: Callable[[float], float] = math.log if log else float
 
@@ -85,8 +86,8 @@ def _axes(
         parts.append(element("line", class_="grid", x1=LEFT, x2=RIGHT, y1=at, y2=at))
         parts.append(element("text", written(tick), class_="tick", x=LEFT - 8, y=at + 4, text_anchor="end"))
     for epoch in integer_ticks(epochs[0], epochs[-1]):
-        parts.append(element("text", str(epoch), class_="tick", x=x(epoch), y=BOTTOM + 18, text_anchor="middle"))
-    parts.append(element("text", "epoch", class_="tick", x=LEFT - 8, y=BOTTOM + 18, text_anchor="end"))
+        parts.append(element("text", str(epoch), class_="tick", x=x(epoch), y=BOTTOM + 21, text_anchor="middle"))
+    parts.append(element("text", "epoch", class_="tick", x=LEFT - 8, y=BOTTOM + 21, text_anchor="end"))
     return parts
 
 

@@ -42,7 +42,7 @@ def confusion_rows(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
 
 
 def confusion_picture(evaluation: Evaluation) -> Markup:
-    """One pixel per pair of classes: blue right, red wrong, as opaque as its share of the row is large (square root)."""
+    """One pixel per pair of classes: blue right, red wrong, as opaque as the root of its share of the row."""
     shares = _row_shares(evaluation)
     pixels = np.empty((*shares.shape, 4), dtype=np.uint8)
     pixels[..., :3] = np.where(np.eye(len(shares), dtype=bool)[..., None], RIGHT_RGB, WRONG_RGB)

@@ -38,7 +38,7 @@ def filter_caption(weight: np.ndarray) -> str:
     else:
         which = f" Of its {channels} input channels each shows the one with the largest weights."
     extent = " × ".join(str(samples) for samples in size)
-    return f"{shown} filters of {extent}, {how}. Each is scaled by its own largest absolute weight.{which}"
+    return f"{shown} filters of size {extent}, {how}. Each is scaled by its own largest absolute weight.{which}"
 
 
 def _seen(one: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lenrek.data.shown import counted
 from lenrek.models.tensor_file import write_bytes_atomically
 from lenrek.training.evaluation import ClassScores, Evaluation
 from lenrek.training.report.charts import Curve, line_chart
@@ -18,7 +19,7 @@ from lenrek.training.report.filters import filter_caption, filter_pictures
 from lenrek.training.report.pictures import picture
 from lenrek.training.report.record import Mistake, RunRecord
 from lenrek.training.report.reliability import calibration_sentence, reliability_diagram
-from lenrek.training.wording import counted, duration, percent
+from lenrek.training.wording import duration, percent
 
 MOST_POSTERIORS = 3
 MOST_NAMES = 20
@@ -92,20 +93,23 @@ def headline_split(record: RunRecord) -> str | None:
 
 
 def charts(record: RunRecord) -> list[tuple[str, Markup]]:
-    """Loss, accuracy and learning rate over the epochs, those that were recorded."""
+    """Loss, accuracy, learning rate and speed over the epochs, those that were recorded."""
     epochs = [row["epoch"] for row in record.history]
 
-    def curves(quantity: str) -> list[Curve]:
-        splits = ("train", "validation")
-        return [Curve(split, [row.get(f"{split}_{quantity}") for row in record.history]) for split in splits]
+    def drawn(title: str, written: Callable[[float], str], columns: dict[str, str], **options: Any) -> Markup:
+        curves = [Curve(name, [row.get(column) for row in record.history]) for name, column in columns.items()]
+        return line_chart(title, epochs, curves, written, **options)
 
-    rate = Curve("rate", [row.get("learning_rate") for row in record.history])
-    drawn = [
-        ("Loss", line_chart("Loss", epochs, curves("loss"), "{:.3g}".format, record.best_epoch)),
-        ("Accuracy", line_chart("Accuracy", epochs, curves("accuracy"), _axis_percent, record.best_epoch, ceiling=1.0)),
-        ("Learning rate", line_chart("Learning rate", epochs, [rate], "{:.3g}".format)),
-    ]
-    return [(title, chart) for title, chart in drawn if chart]
+    best, speed = record.best_epoch, f"{record.data.kind.capitalize()}s per second"
+    losses = {"train": "train_loss", "validation": "validation_loss"}
+    accuracies = {"train": "train_accuracy", "validation": "validation_accuracy"}
+    every = {
+        "Loss": drawn("Loss", "{:.3g}".format, losses, best_epoch=best, may_be_log=True),
+        "Accuracy": drawn("Accuracy", _axis_percent, accuracies, best_epoch=best, ceiling=1.0),
+        "Learning rate": drawn("Learning rate", "{:.3g}".format, {"rate": "learning_rate"}),
+        speed: drawn(speed, "{:,.0f}".format, {"speed": "samples_per_s"}),
+    }
+    return [(title, chart) for title, chart in every.items() if chart]
 
 
 def flattened(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -119,8 +123,10 @@ def flattened(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield from flattened(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
             yield prefix + name, ", ".join(str(one) for one in value) or "none"
+        elif isinstance(value, bool):
+            yield prefix + name, "yes" if value else "no"
         else:
-            yield prefix + name, {None: "none", True: "yes", False: "no"}.get(value, str(value))
+            yield prefix + name, "none" if value is None else str(value)
 
 
 def weakest_first(evaluation: Evaluation) -> list[ClassScores]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from lenrek.data.shown import counted
 from lenrek.training.evaluation import CalibrationBin, Evaluation
 from lenrek.training.report.svg import drawing, element
-from lenrek.training.wording import counted, percent
+from lenrek.training.wording import percent
 
 WIDTH, HEIGHT = 460, 340
 LEFT, RIGHT, TOP, BOTTOM = 48, 448, 10, 230

@@ -33,7 +33,8 @@ def log_ticks(low: float, high: float) -> list[float]:
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     factors = (1, 2, 5) if last - first <= 3 else (1,)
-    candidates = [float(f"{factor}e{decade}") for decade in range(first, last + 1) for factor in factors]
+    # a decade to spare at both ends: the logarithm of a number just below a power of ten rounds up to it
+    candidates = [float(f"{factor}e{decade}") for decade in range(first - 1, last + 2) for factor in factors]
     below = max(tick for tick in candidates if tick <= low)
     above = min(tick for tick in candidates if tick >= high)
     return [tick for tick in candidates if below <= tick <= above]
