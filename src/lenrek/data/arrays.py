@@ -148,7 +148,7 @@ def _arrange(x: np.ndarray, who: str, problems: list[Problem]) -> tuple[Kind, np
         kind, axes = "volume", "n, channels, depth, height, width"
     else:
         raise DataError(
-            f"{who}: x has shape {given}, signals (n, samples), "
+            f"{who}: x has shape {given}, but signals (n, samples), "
             "images (n, height, width[, channels]) or volumes (n[, channels], depth, height, width) are expected."
         )
     size = "×".join(str(samples) for samples in x.shape[2:])
@@ -189,7 +189,7 @@ def _finite_float32(x: np.ndarray, names: Sequence[str], who: str) -> np.ndarray
             sample = x[first]
             value = sample[~np.isfinite(converted[first])][0]
             raise DataError(
-                f"{who}: {names[first]} holds {value}, but float32 values, finite, are expected.\n"
+                f"{who}: {names[first]} holds {value}, but finite float32 values are expected.\n"
                 f"  Hint: leave such samples out: keep = np.isfinite(x).reshape(len(x), -1).all(axis=1)."
             )
     return converted

@@ -55,7 +55,7 @@ def open_manifest(path: Path, name: str, *, strict: bool = False, progress: Prog
     kind, chosen, problems = choose_kind([file.name for file in files], who)
     absent = {index for index in chosen if not files[index].path.exists()}
     if absent:
-        problems.append(_absent(files, sorted(absent), rows, len(chosen), strict, who))
+        problems.append(_absent(path, files, sorted(absent), rows, len(chosen), strict))
     present = [files[index] for index in chosen if index not in absent]
     return file_source(
         name, kind, present, problems, groups_declared=bool(group_columns), strict=strict, progress=progress
@@ -72,12 +72,12 @@ def _splits(words: Sequence[str], rows: Sequence[int], who: str) -> list[str]:
 
 
 def _absent(
-    files: Sequence[LabelledFile], absent: Sequence[int], rows: Sequence[int], num_files: int, strict: bool, who: str
+    path: Path, files: Sequence[LabelledFile], absent: Sequence[int], rows: Sequence[int], num_files: int, strict: bool
 ) -> Problem:
     listed = few([f"row {rows[index]} {files[index].name}" for index in absent])
-    message = f"{who}: {counted(len(absent), 'file')} of {num_files:,} not there: {listed}."
+    message = f"{shown(path)}: {counted(len(absent), 'file')} of {num_files:,} not there: {listed}."
     if len(absent) == num_files:
-        raise DataError(f"{message}\n  Hint: paths are relative to the table's folder, {shown(files[0].path.parent)}.")
+        raise DataError(f"{message}\n  Hint: paths are relative to the table's folder, {shown(path.parent)}.")
     if strict:
         raise DataError(message)
     return Problem("damaged", message, tuple(files[index].name for index in absent))

@@ -169,10 +169,12 @@ def _groups(
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
-    if "allow_pickle" in str(error) or "pickle" in str(error).lower():
+    if "Object arrays" in str(error):
         return DataError(
             f"{shown(path)}: holds Python objects, which are never loaded; arrays of numbers or strings are expected.\n"
             "  Hint: for names use np.array(names, dtype=str)."
         )
+    if "pickle" in str(error):  # what NumPy takes a file of any other kind for
+        return DataError(f"{shown(path)}: is called {path.suffix}, but is not in NumPy's format.")
     what = re.sub(r"\s+", " ", str(error)) or type(error).__name__
     return DataError(f"{shown(path)}: cannot be read as NumPy arrays, perhaps cut short: {what}.")

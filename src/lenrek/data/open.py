@@ -85,11 +85,9 @@ def _open_file(path: Path, name: str, strict: bool, progress: Progress | None) -
         return npz.open_npy(path, name)
     if idx.is_idx_name(path.name):
         return _open_idx_file(path, name)
-    hint = (
-        "give the folder of class folders that it lies in"
-        if file_kind(path.name)
-        else "see open_source for what can be"
-    )
+    hint = "give a folder, a table (.csv), arrays (.npz), IDX files or an archive of them"
+    if file_kind(path.name):
+        hint = "give the folder of class folders that it lies in"
     raise DataError(
         f"{shown(path)}: a file called {suffix or 'without ending'} cannot be read as labelled data.\n  Hint: {hint}."
     )
