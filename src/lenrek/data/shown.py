@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +9,23 @@ FEW = 3
 
 
 def shown(path: Path | str) -> str:
-    r"""The path as printable text: bytes of a name that are not UTF-8 appear as \xNN.
+    r"""The path as printable text on one line: control characters and bytes that are not UTF-8 appear as escapes.
 
-    >>> shown("caf\udce9.png")
-    'caf\\xe9.png'
+    >>> shown("caf\udce9.png"), shown("two\nlines \x1b[31m")
+    ('caf\\xe9.png', 'two\\nlines \\x1b[31m')
     """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else _escaped(character) for character in str(path))
+
+
+def shown_lines(text: str) -> str:
+    """A message as `shown`, but on the lines it has."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte that is not UTF-8 (PEP 383)
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def few(names: Sequence[str], between: str = ", ") -> str:
