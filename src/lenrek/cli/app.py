@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from functools import wraps
+from io import TextIOWrapper
+from typing import Annotated, Any
 
 import typer
 
 from lenrek import __version__
 from lenrek.cli.console import fail
-from lenrek.cli.data import data
+from lenrek.cli.data import check
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
@@ -18,6 +21,21 @@ from lenrek.cli.train import train
 from lenrek.errors import LenrekError
 
 EXPECTED_FAILURE, INTERRUPTED = 1, 130
+
+
+def interruptible(command: Callable[..., None]) -> Callable[..., None]:
+    """`command`, but Ctrl-C ends it with a sentence: the one that the interrupt carries, where it does."""
+
+    @wraps(command)
+    def guarded(**options: Any) -> None:
+        try:
+            command(**options)
+        except KeyboardInterrupt as interrupt:
+            fail(str(interrupt) or "interrupted")
+            raise typer.Exit(INTERRUPTED) from interrupt
+
+    return guarded
+
 
 app = typer.Typer(
     name="lenrek",
@@ -28,7 +46,9 @@ app = typer.Typer(
     help="Convolutional networks you can see through, at the full speed of the CPU you already have.",
 )
 for command in (train, evaluate, predict, models):
-    app.command()(command)
+    app.command()(interruptible(command))
+data = typer.Typer(help="Look at data.", no_args_is_help=True)
+data.command()(interruptible(check))
 app.add_typer(data, name="data")
 
 
@@ -49,16 +69,20 @@ def options(
 
 def main() -> None:
     """Run the command line: exit 0 success, 1 expected failure, 2 wrong usage, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no reason to stop
     try:
-        app()
-    except KeyboardInterrupt:
-        fail("interrupted; what was finished is on disk")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output went away (| head)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXPECTED_FAILURE)
+        try:
+            app(prog_name="lenrek")
+        finally:
+            sys.stdout.flush()  # here, where a reader that went away or a full disk can still be told
     except (LenrekError, OSError) as error:
         if os.environ.get("LENREK_DEBUG"):
             raise
-        fail(str(error))
+        if isinstance(error, OSError):
+            # Whatever is still to be written would fail again when Python exits.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # | head: the reader has what it wanted
+            fail(str(error))
         sys.exit(EXPECTED_FAILURE)

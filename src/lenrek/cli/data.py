@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from lenrek.cli.console import emit, table
+from lenrek.data.shown import counted, shown
 
-data = typer.Typer(help="Look at data.", no_args_is_help=True)
 
-
-@data.command()
 def check(
     source: Annotated[str, typer.Argument(metavar="DATA", help="As for train.")],
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first damaged file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Classes, sizes, damaged files, exact duplicates and conflicting labels."""
+    import numpy as np
+
     from lenrek.data.check import check_source
     from lenrek.data.open import open_source
 
@@ -35,10 +34,12 @@ def check(
         return
     smallest, largest = ("×".join(map(str, size)) for size in (found.sizes.min(0), found.sizes.max(0)))
     sizes = smallest if smallest == largest else f"{smallest} to {largest}"
-    table(
-        f"{found.name}: {len(found):,} {found.kind}s, {sizes}, {found.channels} channel{'s' * (found.channels > 1)}",
-        ["class", "samples"],
-        [[name, f"{count:,}"] for name, count in zip(found.classes, counts, strict=True)],
-        numeric=(1,),
-    )
-    table("", ["kind", "problem"], [[p.kind, p.message] for p in problems]) if problems else print("no problems found")
+    channels = counted(found.channels, "channel")
+    print(f"{shown(found.name)}: {counted(len(found), found.kind)} of {sizes}, {channels}\n")
+    rows = [[name, f"{count:,}"] for name, count in zip(found.classes, counts, strict=True)]
+    table(["class", "samples"], rows, numeric=(1,))
+    print()
+    if problems:
+        table(["kind", "problem"], [[p.kind, p.message] for p in problems])
+    else:
+        print("no problems found")

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from lenrek.cli.console import emit, say, table
+from lenrek.cli.console import accuracy_sentence, emit, say, table
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run's folder, or a model file.")],
     data: Annotated[str, typer.Argument(help="Labelled data, as for train.")],
-    part: Annotated[str | None, typer.Option(help="train, validation, test or all. Default: what was not trained on.")] = None,
+    part: Annotated[
+        str | None, typer.Option(help="train, validation, test or all. Default: what was not trained on.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first damaged file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -27,12 +29,18 @@ def evaluate(
     if json:
         emit(result.to_json())
         return
-    low, high = result.accuracy_interval
-    print(f"accuracy           {result.accuracy:.2%} on {result.num_samples:,} samples (95 %: {low:.2%} to {high:.2%})")
+    from lenrek.training.wording import percent
+
+    number = result.num_samples
+    print(f"accuracy           {accuracy_sentence(result)}")
     for k, accuracy in result.top_k.items():
         if k > 1:
-            print(f"top-{k}              {accuracy:.2%}")
-    print(f"balanced accuracy  {result.balanced_accuracy:.2%}")
-    print(f"calibration error  {result.calibration_error:.2%}")
-    rows = [[c.name, f"{c.precision:.1%}", f"{c.recall:.1%}", f"{c.f1:.1%}", f"{c.support:,}"] for c in result.per_class]
-    table("", ["class", "precision", "recall", "F1", "samples"], rows, numeric=range(1, 5))
+            print(f"top-{k}              {percent(accuracy, number)}")
+    print(f"balanced accuracy  {percent(result.balanced_accuracy, number)}")
+    print(f"calibration error  {percent(result.calibration_error, number)}")
+    rows = [
+        [c.name, *(percent(share, c.support) for share in (c.precision, c.recall, c.f1)), f"{c.support:,}"]
+        for c in result.per_class
+    ]
+    print()
+    table(["class", "precision", "recall", "F1", "samples"], rows, numeric=range(1, 5))

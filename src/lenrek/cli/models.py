@@ -23,4 +23,4 @@ def models(json: Annotated[bool, typer.Option("--json", help="One JSON object pe
          f"{r['parameters']:,}", r["source"]]
         for r in rows
     ]  # fmt: skip
-    table("", ["model", "for", "min size", "size", "parameters", "source"], cells, numeric=(2, 3, 4))
+    table(["model", "for", "min size", "size", "parameters", "source"], cells, numeric=(2, 3, 4))

@@ -26,8 +26,10 @@ def predict(
         for p in predictions:
             emit({"file": p.name, "label": p.label, "confidence": p.confidence, "posterior": p.posterior})
     else:
-        rows = [[p.name, p.label, ", ".join(f"{label} {share:.1%}" for label, share in p.top(top))] for p in predictions]
-        table("", ["file", "class", "posterior"], rows)
+        from lenrek.training.wording import percent
+
+        rows = [[p.name, p.label, ", ".join(f"{c} {percent(share)}" for c, share in p.top(top))] for p in predictions]
+        table(["file", "class", "posterior"], rows)
     for problem in classifier.problems:
         say(problem.message)
     if any(problem.kind == "damaged" for problem in classifier.problems):

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lenrek.cli.console import emit, shown
+from lenrek.cli.console import accuracy_sentence, emit
+from lenrek.data.shown import shown
 from lenrek.errors import OptionError
 
 
@@ -54,11 +55,15 @@ def parse_size(text: str | None) -> tuple[int, ...] | None:
     try:
         return tuple(int(part) for part in text.lower().split("x"))
     except ValueError:
-        raise OptionError(f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96.") from None
+        raise OptionError(
+            f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96."
+        ) from None
 
 
 def train(
-    data: Annotated[str, typer.Argument(help="A named set (digits, mnist, …), a folder, archive, manifest or array file.")],
+    data: Annotated[
+        str, typer.Argument(help="A named set (digits, mnist, …), a folder, archive, manifest or array file.")
+    ],
     model: Annotated[str, typer.Option(help="An architecture; 'lenrek models' lists them.")] = "lenet5",
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 10,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: a new one under runs/.")] = None,
@@ -66,13 +71,15 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, split, order, augmentation and dropout.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 128,
     size: Annotated[str | None, typer.Option(help="Input size: 96 or 64x96. Default: the data's own.")] = None,
-    fit: Annotated[Fit | None, typer.Option(help="How other sizes are brought to it. Default: by kind of data.")] = None,
+    fit: Annotated[Fit | None, typer.Option(help="How other sizes are brought to it. Default: by the data.")] = None,
     optimizer: Annotated[Optimizer, typer.Option(help="Optimiser.")] = Optimizer.adamw,
     learning_rate: Annotated[
-        float | None, typer.Option("--lr", "--learning-rate", help="Peak rate. Default: the model's (adamw), 0.1 (sgd).")
+        float | None, typer.Option("--lr", "--learning-rate", help="Peak rate. Default: the model's own; sgd 0.1.")
     ] = None,
-    momentum: Annotated[float | None, typer.Option(help="Of sgd. Default: 0.9.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Spares norms and biases. Default: 0.05, 5e-4 (sgd).")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of sgd only. Default: 0.9.")] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Spares norms and biases. Default: 0.05; sgd 5e-4.")
+    ] = None,
     schedule: Annotated[Schedule, typer.Option(help="Learning rate over time.")] = Schedule.onecycle,
     label_smoothing: Annotated[float, typer.Option(help="Share of the target spread over all classes.")] = 0.0,
     clip_norm: Annotated[float | None, typer.Option(help="Shorten longer gradients to this norm.")] = None,
@@ -99,19 +106,26 @@ def train(
         augment=augment, validation=validation, test=test, grouped=grouped, precision=precision.value,
         loading=loading.value, strict=strict,
     )  # fmt: skip
+    from lenrek.training.train import TrainingInterrupted
     from lenrek.training.train import train as run_training
 
-    run = run_training(
-        data, model, out=out, resume=resume, progress=not quiet, tensorboard=tensorboard,
-        command=shlex.join(["lenrek", *sys.argv[1:]]), **options,
-    )  # fmt: skip
+    command = ["lenrek", *sys.argv[1:]]
+    try:
+        run = run_training(
+            data, model, out=out, resume=resume, progress=not quiet, tensorboard=tensorboard,
+            command=shlex.join(command), **options,
+        )  # fmt: skip
+    except TrainingInterrupted as interrupt:
+        if interrupt.finished:
+            command += ([] if out else ["--out", str(interrupt.path)]) + ([] if resume else ["--resume"])
+            interrupt.args = (f"{interrupt}; to continue: {shlex.join(command)}",)
+        raise
     if not run.evaluations:  # a process that is not the first: the first one speaks
         return
     evaluation = run.evaluation
-    low, high = evaluation.accuracy_interval
     if json:
         emit({"path": str(run.path), "report": str(run.path / "report.html"), "test": evaluation.to_json()})
         return
-    print(f"accuracy  {evaluation.accuracy:.2%} on {evaluation.num_samples:,} test samples (95 %: {low:.2%} to {high:.2%})")
+    print(f"accuracy  {accuracy_sentence(evaluation)}")
     print(f"model     {shown(str(run.path))}")
     print(f"report    {shown(str(run.path / 'report.html'))}")

@@ -32,18 +32,18 @@ class RunFolder:
         write_bytes_atomically(self.metrics, "".join(json.dumps(row) + "\n" for row in history).encode())
 
 
-def open_run_folder(out: str | Path | None, name: str, resume: bool) -> RunFolder:
-    """The folder to write to: `out`, or the first free `runs/NAME`, `runs/NAME-2`, …
+def wanted_run_folder(out: str | Path | None, resume: bool) -> RunFolder | None:
+    """The folder that the user asked for, if any, after making sure that no run in it would be lost.
 
     With `resume`, an `out` that is missing or empty is fine: the run starts there.
 
     Raises:
-        OptionError: `out` holds a run and `resume` was not asked for, or `resume` without `out`.
+        OptionError: `out` holds a run and `resume` was not asked for, or is a file; `resume` without `out`.
     """
     if out is None:
         if resume:
             raise OptionError("train: resume needs to know which run.\n  Hint: pass --out with the run's folder.")
-        return RunFolder(_free(Path("runs") / name))
+        return None
     folder = RunFolder(out)
     if folder.path.exists() and not folder.path.is_dir():
         raise OptionError(f"train: {folder.path} is a file, but a run is a folder.")
@@ -55,9 +55,11 @@ def open_run_folder(out: str | Path | None, name: str, resume: bool) -> RunFolde
     return folder
 
 
-def _free(path: Path) -> Path:
-    candidate, number = path, 1
+def free_run_folder(name: str) -> RunFolder:
+    """The first free one of `runs/NAME`, `runs/NAME-2`, …"""
+    path = candidate = Path("runs") / name
+    number = 1
     while candidate.exists():
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
-    return candidate
+    return RunFolder(candidate)

@@ -17,6 +17,7 @@ from lenrek.data.check import check_source
 from lenrek.data.load import channel_statistics, load_samples
 from lenrek.data.open import open_source
 from lenrek.data.samples import Samples
+from lenrek.data.shown import shown_lines
 from lenrek.data.source import Source
 from lenrek.data.split import Split, split_source
 from lenrek.errors import OptionError
@@ -30,7 +31,7 @@ from lenrek.training.evaluation import Evaluation
 from lenrek.training.fitting import Fitting
 from lenrek.training.plan import data_fingerprint, plan_contract
 from lenrek.training.results import write_results
-from lenrek.training.run_folder import open_run_folder
+from lenrek.training.run_folder import free_run_folder, wanted_run_folder
 
 
 @dataclass
@@ -55,6 +56,14 @@ class Run:
     def evaluation(self) -> Evaluation:
         """The one to quote: on the test part."""
         return self.evaluations["test"]
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a training; `path` is the run's folder, which holds its `finished` whole epochs."""
+
+    def __init__(self, path: Path, finished: int, epochs: int) -> None:
+        super().__init__(f"interrupted after epoch {finished} of {epochs}" if finished else "interrupted in epoch 1")
+        self.path, self.finished = path, finished
 
 
 def train(
@@ -83,6 +92,7 @@ def train(
 
     Raises:
         LenrekError: data, model or options that do not work, each with what to do instead.
+        TrainingInterrupted: Ctrl-C; `resume` goes on from the last whole epoch.
 
     Example:
         >>> run = train("digits", epochs=2, out=getfixture("tmp_path") / "run", progress=False)
@@ -92,18 +102,22 @@ def train(
     started = time.perf_counter()
     config = TrainConfig(data=_name_of(data), model=model, **_known(options))
     with processes.joined():
+        wanted = processes.from_first(lambda: wanted_run_folder(out, resume))  # refused before anything is read
         say = _tell if progress and processes.is_first() else _keep_silent
         source, split, samples, contract, steps = _prepare(data, config, say)
-        folder = processes.from_first(open_run_folder(out, f"{source.name}-{config.model}", resume))
+        folder = wanted or processes.from_first(lambda: free_run_folder(f"{source.name}-{config.model}"))
         fitting = Fitting(config, contract, samples, split, folder, data_fingerprint(source), resume)
         say(f"Precision: {fitting.precision.reason}.")
         if fitting.history:
             say(f"Resumed after epoch {len(fitting.history)} of {config.epochs}.")
-        with Progress(config.epochs, len(split.train) // config.batch_size, shown=say is _tell) as watcher:
-            fitting.run(watcher, tensorboard)
         evaluations: dict[str, Evaluation] = {}
-        if processes.is_first():
-            evaluations = write_results(fitting, source, steps, command, time.perf_counter() - started)
+        try:
+            with Progress(config.epochs, len(split.train) // config.batch_size, shown=say is _tell) as watcher:
+                fitting.run(watcher, tensorboard)
+            if processes.is_first():
+                evaluations = write_results(fitting, source, steps, command, time.perf_counter() - started)
+        except KeyboardInterrupt as interrupt:
+            raise TrainingInterrupted(folder.path, len(fitting.history), config.epochs) from interrupt
         processes.wait_for_all()
         return Run(folder.path, config, fitting.history, evaluations, load(folder.path))
 
@@ -131,7 +145,7 @@ def _prepare(
 
 
 def _tell(sentence: str) -> None:
-    print(sentence.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+    print(shown_lines(sentence), file=sys.stderr)
 
 
 def _keep_silent(sentence: str) -> None:
