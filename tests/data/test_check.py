@@ -56,8 +56,8 @@ def test_equal_files_of_other_names(tmp_path):
 
 
 def test_equal_content_in_different_parts():
-    source = array([5, 6, 5, 6, 7, 8], [0, 1, 0, 1, 0, 1])
-    split = Split(np.array([0, 1, 3]), np.array([4]), np.array([2]))  # 5 is unused
+    source = array([5, 6, 5, 6, 7, 7], [0, 1, 0, 1, 0, 0])
+    split = Split(np.array([0, 1, 3]), np.array([4]), np.array([2]))  # x[5] is unused: no matter what it equals
     across = (
         "duplicate",
         "made: equal content lies in different parts once: x[0] (train) = x[2] (test).",

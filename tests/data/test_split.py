@@ -50,6 +50,21 @@ def test_every_class_gives_its_share_to_every_part(sizes, fractions, seed):
     assert min(counts(source, split.train)) >= 1
 
 
+def test_rounding_never_takes_the_last_sample_of_train():
+    # 6 · 0.42 = 2.52 rounds to 3 for test and 3 for validation, which would leave none.
+    source = made([0] * 6 + [1] * 6)
+    split = split_source(source, validation=0.42, test=0.42)
+    assert [counts(source, part) for part in parts(split)] == [[1, 1], [2, 2], [3, 3]]
+
+
+def test_small_groups_are_left_for_the_parts_to_come():
+    # Both groups of one sample fit into test together, but validation needs one.
+    source = made([0] * 100 + [1] * 100, groups=np.repeat(range(6), [1, 1, 98] * 2), declared=True)
+    for seed in range(10):
+        split = split_source(source, seed=seed, validation=0.1, test=0.1)
+        assert [counts(source, part) for part in parts(split)] == [[98, 98], [1, 1], [1, 1]]
+
+
 def test_the_same_seed_draws_the_same_samples_in_any_order_of_files():
     source = made(np.arange(60) % 3)
     order = np.random.default_rng(1).permutation(60)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from lenrek.data.labels import sorted_classes
+from lenrek.data.labels import encode_labels
 from lenrek.data.shown import counted, few
 from lenrek.data.source import Problem, Reader, Source
 from lenrek.errors import DataError
@@ -129,7 +129,7 @@ def file_source(
         Problem("converted", f"{counted(len(names), 'file')}: {note}: {few(names)}.", tuple(names))
         for note, names in notes.items()
     ]
-    labels, classes = _encode([file.label for file in kept])
+    labels, classes = encode_labels(np.array([file.label for file in kept]), None, name)
     channels, sample_rate_hz, mixed = _most_common(kind, shapes)
     return Source(
         name=name,
@@ -146,12 +146,6 @@ def file_source(
         sample_rate_hz=sample_rate_hz,
         problems=[*problems, *found, *mixed],
     )
-
-
-def _encode(labels: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    classes = sorted_classes(labels)
-    rank = {name: index for index, name in enumerate(classes)}
-    return np.array([rank[label] for label in labels], dtype=np.int64), classes
 
 
 def _inspect_image(path: Path) -> tuple[tuple[int, ...], str | None]:
