@@ -159,8 +159,10 @@ def test_hostile_words_are_text_wherever_they_come_from(tmp_path):
 def test_a_file_name_that_is_not_utf_8_is_written_as_escapes(tmp_path):
     _, posteriors, _ = evaluation(4)
     name = b"caf\xe9.png".decode("utf-8", "surrogateescape")
-    made = record(mistakes=[Mistake(np.zeros((1, 3, 3), np.uint8), name, 0, posteriors[0])])
-    assert r"caf\udce9.png" in written(tmp_path, made).text
+    made = record(mistakes=[Mistake(np.zeros((1, 3, 3), np.uint8), name, 0, posteriors[0])], command=f"train {name}")
+    text = written(tmp_path, made).text
+    assert r"caf\xe9.png" in text
+    assert r"train caf\udce9.png" in text
 
 
 def test_only_what_was_measured_is_shown(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lenrek.data.shown import counted
+from lenrek.data.shown import counted, shown
 from lenrek.models.tensor_file import write_bytes_atomically
 from lenrek.training.evaluation import ClassScores, Evaluation
 from lenrek.training.report.charts import Curve, line_chart
@@ -55,7 +55,7 @@ def write_report(path: str | Path, record: RunRecord) -> Path:
     Raises:
         CheckpointError: the file cannot be written; what `path` held is kept.
     """
-    # a file name that is not UTF-8 carries surrogates, which no page can hold: they are written as \udc.. escapes
+    # a command or folder that is not UTF-8 carries surrogates, which no page can hold: they are written as escapes
     write_bytes_atomically(path, render(record).encode("utf-8", "backslashreplace"))
     return Path(path)
 
@@ -69,7 +69,7 @@ def render(record: RunRecord) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "duration": duration, "counted": counted}
+    environment.filters |= {"percent": percent, "duration": duration, "counted": counted, "shown": shown}
     split = headline_split(record)
     evaluation = record.evaluations[split] if split else None
     return environment.get_template("template.html").render(
@@ -150,19 +150,19 @@ def _measured(evaluation: Evaluation) -> dict[str, Any]:
 def _card(mistake: Mistake, record: RunRecord) -> MistakeCard:
     order = (-mistake.posterior).argsort(kind="stable").tolist()
     said = order[0]
-    shown = order[:MOST_POSTERIORS]
-    if mistake.label not in shown:
-        shown.append(mistake.label)
+    highest = order[:MOST_POSTERIORS]
+    if mistake.label not in highest:
+        highest.append(mistake.label)
     roles = {mistake.label: "truth", said: "said"}
     truth_name, said_name = record.classes[mistake.label], record.classes[said]
     return MistakeCard(
         picture=picture(mistake.sample, f"{record.data.kind} of class {truth_name} that was called {said_name}"),
-        name=mistake.name,
+        name=shown(mistake.name),
         truth=truth_name,
         said=said_name,
         posteriors=[
             Posterior(record.classes[index], float(mistake.posterior[index]), roles.get(index, "other"))
-            for index in shown
+            for index in highest
         ],
     )
 
