@@ -176,13 +176,13 @@ def test_a_group_torn_by_the_given_parts():
             made([0] * 9 + [1]),
             {},
             "made: class 'b' has 1 sample to train on and draw from, but one for each of train, test, validation is "
-            "needed: 3.\n  Hint: add samples or leave the class out, or ask for fewer parts (validation=0, test=0).",
+            "needed: 3.\n  Hint: add samples or leave the class out.",
         ),
         (
             made([0] * 9 + [1] * 2),
             {},
             "made: class 'b' has 2 samples to train on and draw from, but one for each of train, test, validation is "
-            "needed: 3.\n  Hint: add samples or leave the class out, or ask for fewer parts (validation=0, test=0).",
+            "needed: 3.\n  Hint: add samples or leave the class out.",
         ),
         (
             made([0, 0, 0, 1, 1], split=["train", "train", "validation", "test", "test"]),
@@ -194,7 +194,7 @@ def test_a_group_torn_by_the_given_parts():
             made([0, 1] * 8, groups=np.repeat([1, 2], 8)),
             {"grouped": True},
             "made: class 'a' has 2 groups to train on and draw from, but one for each of train, test, validation is "
-            "needed: 3.\n  Hint: add groups or leave the class out, or ask for fewer parts (validation=0, test=0).",
+            "needed: 3.\n  Hint: add groups or leave the class out.",
         ),
         (
             made([0, 0, 0]),
@@ -218,7 +218,7 @@ def test_groups_that_cannot_be_shared_out():
     assert str(error.value) == (
         "made: no group with class 'b' is left for test: groups hold several classes, and these could not be shared "
         "out so that every part has every class.\n"
-        "  Hint: another seed draws other groups; validation=0 or test=0 asks for fewer parts."
+        "  Hint: another seed draws other groups."
     )
 
 

@@ -20,12 +20,13 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Accuracy with its confidence interval, per-class figures and the calibration error."""
+    from lenrek.data.problems import sentences
     from lenrek.training.classifier import load
 
     classifier = load(run)
     result = classifier.evaluate(data, part=part, strict=strict)
-    for problem in classifier.problems:
-        say(problem.message)
+    for sentence in sentences(classifier.problems):
+        say(sentence)
     if json:
         emit(result.to_json())
         return

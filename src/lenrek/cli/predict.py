@@ -18,6 +18,7 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line and file.")] = False,
 ) -> None:
     """Class and posterior of each file. Damaged files are named on stderr, and the exit status is then 1."""
+    from lenrek.data.problems import sentences
     from lenrek.training.classifier import load
 
     classifier = load(run)
@@ -30,7 +31,7 @@ def predict(
 
         rows = [[p.name, p.label, ", ".join(f"{c} {percent(share)}" for c, share in p.top(top))] for p in predictions]
         table(["file", "class", "posterior"], rows)
-    for problem in classifier.problems:
-        say(problem.message)
+    for sentence in sentences(classifier.problems):
+        say(sentence)
     if any(problem.kind == "damaged" for problem in classifier.problems):
         raise typer.Exit(1)

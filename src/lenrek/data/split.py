@@ -112,11 +112,10 @@ def _check_enough(source: Source, pool: np.ndarray, groups: np.ndarray | None, d
         members = pool[source.labels[pool] == label]
         available = len(members) if groups is None else len(np.unique(groups[members]))
         if available < needed:
-            fewer = ", or ask for fewer parts (validation=0, test=0)" if drawn else ""
             raise DataError(
                 f"{source.name}: class {name!r} has {counted(available, unit)} to train on and draw from, but one "
                 f"for each of {', '.join(['train', *drawn])} is needed: {needed}.\n"
-                f"  Hint: add {unit}s or leave the class out{fewer}."
+                f"  Hint: add {unit}s or leave the class out."
             )
 
 
@@ -148,7 +147,7 @@ def _draw_groups(
             raise DataError(
                 f"{source.name}: no group with class {source.classes[missing[0]]!r} is left for {part}: groups hold "
                 "several classes, and these could not be shared out so that every part has every class.\n"
-                "  Hint: another seed draws other groups; validation=0 or test=0 asks for fewer parts."
+                "  Hint: another seed draws other groups."
             )
         part_of[chosen] = part
     return part_of[groups]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lenrek.data.arrays import ArrayReader
+from lenrek.data.files import file_kind
+from lenrek.data.folders import walk
 from lenrek.data.images import ImageReader
+from lenrek.data.shown import counted, few, shown
 from lenrek.data.signals import SignalReader
-from lenrek.data.source import Kind, Reader, Source
+from lenrek.data.source import Kind, Problem, Reader, Source
 from lenrek.errors import DataError, ShapeError
 from lenrek.models.contract import InputContract
 
@@ -21,21 +27,23 @@ def unlabelled_source(inputs: str | Path | np.ndarray | Sequence[str | Path], co
     """A source over `inputs` whose labels mean nothing (all 0).
 
     Args:
-        inputs: a file, a folder (its files, sorted, hidden ones left out), several of these, or an array
-            (n, channels, *size), (n, *size) for one channel, or (n, *size, channels).
+        inputs: a file, a folder (the images, or else what the network is for, anywhere below it, sorted), several of
+            these, or an array (n, channels, *size), (n, *size) for one channel, or (n, *size, channels).
 
     Raises:
-        DataError: a path that does not exist, or a folder without files.
+        DataError: a path that does not exist, or a folder without such files.
         ShapeError: an array with other axes or channels than the contract.
     """
     if isinstance(inputs, np.ndarray):
         x = _channels_first(inputs, contract)
         return _source("array", [f"array[{i}]" for i in range(len(x))], ArrayReader(x), contract)
     paths = [Path(inputs)] if isinstance(inputs, str | Path) else [Path(p) for p in inputs]
-    files = [file for path in paths for file in _files(path)]
+    problems: list[Problem] = []
+    files = [file for path in paths for file in _files(path, KINDS[len(contract.size)], problems)]
     names = [str(file) for file in files]
-    reader: Reader = {1: SignalReader, 2: ImageReader, 3: VolumeReader}[len(contract.size)](files)
-    return _source("files", names, reader, contract)
+    readers: dict[int, Callable[[list[Path]], Reader]] = {1: SignalReader, 2: ImageReader, 3: VolumeReader}
+    reader = readers[len(contract.size)](files)
+    return replace(_source("files", names, reader, contract), problems=problems)
 
 
 class VolumeReader:
@@ -63,16 +71,29 @@ def _source(name: str, names: list[str], reader: Reader, contract: InputContract
     )  # fmt: skip
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(path: Path, kind: Kind, problems: list[Problem]) -> list[Path]:
+    """`path` itself, whatever it is called, or the files of `kind` below it."""
     if not path.exists():
-        raise DataError(f"predict: there is no {path}.")
+        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1) if path.parent.is_dir() else []
+        hint = f"\n  Hint: did you mean {shown(near[0])}?" if near else ""
+        raise DataError(f"predict: there is no {shown(path)}.{hint}")
     if not path.is_dir():
-        yield path
-        return
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if not files:
-        raise DataError(f"predict: the folder {path} holds no files.")
-    yield from files
+        return [path]
+    tree = walk(path)
+    problems += tree.problems
+    wanted = [parts for parts in tree.files if _is_of(parts[-1], kind)]
+    others = [shown("/".join(parts)) for parts in tree.files if not _is_of(parts[-1], kind)]
+    if not wanted:
+        rest = f", only {counted(len(others), 'other file')}" if others else ""
+        raise DataError(f"predict: the folder {shown(path)} holds no {kind}{rest}.")
+    if others:
+        said = f"{shown(path)}: {counted(len(others), 'file')} left out, not called like {kind}s: {few(others)}."
+        problems.append(Problem("skipped", said, tuple(others)))
+    return [path.joinpath(*parts) for parts in wanted]
+
+
+def _is_of(name: str, kind: Kind) -> bool:
+    return name.lower().endswith(".npy") if kind == "volume" else file_kind(name) == kind
 
 
 def _channels_first(x: np.ndarray, contract: InputContract) -> np.ndarray:

@@ -1,8 +1,10 @@
-"""A trained network as one file: safetensors with its architecture and contract in the header, nothing that executes."""
+"""A trained network as one file: safetensors with architecture and contract in its header, nothing that executes."""
 
 from __future__ import annotations
 
+import difflib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from lenrek.models.weights import fill
 MODEL_FILE = "model.safetensors"
 
 
-def save_model(path: Path, network: nn.Module, architecture: str, contract: InputContract, about: dict[str, Any]) -> None:
+def save_model(
+    path: Path, network: nn.Module, architecture: str, contract: InputContract, about: dict[str, Any]
+) -> None:
     """Write weights, architecture, contract and whatever JSON `about` holds to `path`, beside it first."""
     header = {"architecture": architecture, "contract": contract.to_json(), **about}
     write_tensors(path, network.state_dict(), {"lenrek": json.dumps(header)})
@@ -30,8 +34,13 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         CheckpointError: missing, cut short, altered, not written by lenrek, or for another network.
     """
     file = Path(path)
+    if not file.exists():
+        near = difflib.get_close_matches(file.name, os.listdir(file.parent), n=1) if file.parent.is_dir() else []
+        raise CheckpointError(f"load: there is no {path}." + (f"\n  Hint: did you mean {near[0]}?" if near else ""))
     if file.is_dir():
         file = file / MODEL_FILE
+        if not file.exists():
+            raise CheckpointError(f"load: the folder {path} holds no trained model: no {MODEL_FILE} is in it.")
     tensors, metadata = read_tensors(file)
     if "lenrek" not in metadata:
         raise CheckpointError(
@@ -42,5 +51,5 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     contract = InputContract.from_json(header["contract"])
     network = create_model(header["architecture"], len(contract.classes), contract.channels, len(contract.size))
     fill(network, tensors, str(file))
-    network.contract = contract
+    network.contract = contract  # type: ignore[assignment]
     return network.eval(), header
