@@ -297,12 +297,13 @@ def test_reliability_bars_are_as_high_as_the_accuracy_of_their_bin():
 
 
 def test_calibration_in_words():
-    sure = evaluate_posteriors(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1]), "ab")
-    unsure = evaluate_posteriors(np.array([[0.6, 0.4], [0.6, 0.4]]), np.array([0, 0]), "ab")
-    exact = evaluate_posteriors(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1]), "ab")
+    right_half = np.arange(100) % 2
+    sure = evaluate_posteriors(np.array([[0.9, 0.1]] * 100), right_half, "ab")
+    unsure = evaluate_posteriors(np.array([[0.6, 0.4]] * 100), 0 * right_half, "ab")
+    few = evaluate_posteriors(np.array([[0.9, 0.1]] * 4), np.array([0, 0, 1, 0]), "ab")
     assert calibration_sentence(sure) == (
         "On average the network claims 90.0 % and is right in 50.0 %: overall surer than it should be. "
         "Calibration error 40.0 %."
     )
     assert "overall less sure than it should be. Calibration error 40.0 %." in calibration_sentence(unsure)
-    assert "overall as sure as it should be. Calibration error 0.0 %." in calibration_sentence(exact)
+    assert "overall as sure as it should be, as far as 4 samples can tell." in calibration_sentence(few)

@@ -51,4 +51,4 @@ def test_integer_ticks_start_at_the_first_epoch_and_stay_few(first, more):
     assert ticks[0] == first
     assert ticks == sorted(set(ticks))
     assert ticks[-1] <= first + more
-    assert len(ticks) <= 8
+    assert len(ticks) <= 11

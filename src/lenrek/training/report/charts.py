@@ -66,7 +66,8 @@ def line_chart(
     if best_epoch is not None:
         at = x(best_epoch)
         parts.append(element("line", class_="best", x1=at, x2=at, y1=TOP, y2=BOTTOM))
-        parts.append(element("text", "kept", class_="tick", x=at, y=TOP - 8, text_anchor="middle"))
+        anchor = "end" if at > RIGHT - 20 else "middle"  # no further right: there are the labels
+        parts.append(element("text", "kept", class_="tick", x=at, y=TOP - 8, text_anchor=anchor))
     label_positions = _spread([y(curve.finite()[-1][1]) for curve in drawn])
     for curve, label_y in zip(drawn, label_positions, strict=True):
         parts += _line(curve, epochs, x, y, label_y, written)

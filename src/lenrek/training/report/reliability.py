@@ -46,9 +46,12 @@ def reliability_diagram(bins: Sequence[CalibrationBin]) -> Markup:
 def calibration_sentence(evaluation: Evaluation) -> str:
     """What the diagram shows, in words."""
     confidence = sum(one.count * one.confidence for one in evaluation.calibration_bins) / evaluation.num_samples
-    lean = "surer" if confidence > evaluation.accuracy else "less sure"
     claimed, right = percent(confidence), percent(evaluation.accuracy)
-    verdict = "as sure as it should be" if claimed == right else f"{lean} than it should be"
+    low, high = evaluation.accuracy_interval
+    if low <= confidence <= high:
+        verdict = f"as sure as it should be, as far as {counted(evaluation.num_samples, 'sample')} can tell"
+    else:
+        verdict = "surer than it should be" if confidence > high else "less sure than it should be"
     return (
         f"On average the network claims {claimed} and is right in {right}: overall {verdict}. "
         f"Calibration error {percent(evaluation.calibration_error)}."

@@ -40,7 +40,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in candidates if below <= tick <= above]
 
 
-def integer_ticks(first: int, last: int, at_most: int = 7) -> list[int]:
+def integer_ticks(first: int, last: int, at_most: int = 10) -> list[int]:
     """The first number, then multiples of 1, 2, 5, 10, 20 … as far as the last.
 
     >>> integer_ticks(1, 4), integer_ticks(1, 30), integer_ticks(7, 7)
@@ -53,4 +53,4 @@ def integer_ticks(first: int, last: int, at_most: int = 7) -> list[int]:
         if last // (factor * 10**decade) - first // (factor * 10**decade) < at_most
     )
     multiples = range((first // step + 1) * step, last + 1, step)
-    return [first, *(tick for tick in multiples if tick - first > step / 2)]
+    return [first, *(tick for tick in multiples if tick - first >= step / 2)]
