@@ -1,7 +1,9 @@
 """The configuration refuses what makes no sense, with the whole message."""
 
+import json
 import re
 
+import numpy as np
 import pytest
 
 import lenrek.models.create  # noqa: F401 (registers the architectures)
@@ -21,9 +23,13 @@ from lenrek.training.config import TrainConfig
         ({"optimizer": "sgd", "momentum": 1.0}, "train: momentum is 1.0, but must be in [0, 1)."),
         ({"weight_decay": -0.1}, "train: weight_decay is -0.1, but must be at least 0."),
         ({"label_smoothing": 1.0}, "train: label_smoothing is 1.0, but must be in [0, 1)."),
-        ({"clip_norm": 0}, "train: clip_norm is 0, but must be positive."),
+        ({"clip_norm": 0}, "train: clip_norm is 0.0, but must be positive."),
         ({"ema": 1.0}, "train: ema is 1.0, but must be in (0, 1)."),
         ({"patience": 0}, "train: patience is 0, but must be at least 1."),
+        ({"epochs": 2.5}, "train: epochs is 2.5, but must be a whole number."),
+        ({"batch_size": None}, "train: batch_size is None, but must be a whole number."),
+        ({"learning_rate": "fast"}, "train: learning_rate is 'fast', but must be a number."),
+        ({"size": "32x40"}, "train: size is '32x40', but must be one whole number, or one per axis."),
         ({"optimizer": "adam"}, "train: optimizer is 'adam', but must be one of adamw, sgd."),
         ({"fit": "squash"}, "train: fit is 'squash', but must be one of stretch, crop, pad."),
         (
@@ -47,6 +53,13 @@ def test_defaults_follow_the_optimizer() -> None:
 def test_json_round_trip_and_differences() -> None:
     config = TrainConfig("digits", size=(24, 40), ema=0.9)
     assert TrainConfig.from_json(config.to_json() | {"size": [24, 40]}) == config
-    assert config.differences(TrainConfig("digits", size=(24, 40), epochs=3)) == ["epochs: 10, now 3", "ema: 0.9, now None"]
+    other = TrainConfig("digits", size=(24, 40), epochs=3)
+    assert config.differences(other) == ["epochs: 10, now 3", "ema: 0.9, now None"]
     with pytest.raises(OptionError, match=r"options this version does not know: \['momentun'\]"):
         TrainConfig.from_json({"data": "digits", "momentun": 0.9})
+
+
+def test_numbers_of_numpy_become_plain_ones() -> None:
+    config = TrainConfig("digits", epochs=np.int64(3), size=np.int32(28), learning_rate=np.float32(0.5), patience=None)
+    assert json.loads(json.dumps(config.to_json()))["size"] == [28]
+    assert config == TrainConfig("digits", epochs=3, size=(28,), learning_rate=0.5)

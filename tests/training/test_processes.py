@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
+from lenrek.errors import OptionError
 from lenrek.training import processes
 
 TWO = """
 import sys, torch
 from torch import nn
+from lenrek.errors import OptionError
 from lenrek.training import processes
 from lenrek.training.global_batch_norm import share_statistics
 with processes.joined():
@@ -39,8 +40,13 @@ with processes.joined():
     close(shared(part), whole(part))
     total = processes.summed([1.0 + processes.rank()], torch.device("cpu"))
     assert total == [3.0], total
-    assert processes.from_first({"rank": processes.rank()}) == {"rank": 0}
-    print("process", processes.rank(), "agrees")
+    assert processes.from_first(lambda: {"rank": processes.rank()}) == {"rank": 0}
+    def refuse():
+        raise OptionError("the first process refuses")
+    try:
+        processes.from_first(refuse if processes.is_first() else None)
+    except OptionError as error:
+        print("process", processes.rank(), "agrees:", error)
 """
 
 
@@ -50,7 +56,9 @@ def test_two_processes_normalise_as_one(tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611"]
     result = subprocess.run([*launch, str(script)], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert sorted(result.stdout.splitlines()) == ["process 0 agrees", "process 1 agrees"]
+    assert sorted(result.stdout.splitlines()) == [
+        "process 0 agrees: the first process refuses", "process 1 agrees: the first process refuses"
+    ]  # fmt: skip
 
 
 def test_alone() -> None:
@@ -66,6 +74,9 @@ def test_shares_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
         seen.append(processes.my_share(np.arange(10, 19), 4)[0].tolist())
     assert seen == [[10, 12, 14, 16], [11, 13, 15, 17]]
-    with pytest.raises(ValueError, match=r"5 samples cannot be shared equally by 2 processes: 5 = 2 · 2 \+ 1\.") as info:
+    with pytest.raises(OptionError) as info:
         processes.my_share(np.arange(10), 5)
-    assert str(info.value).endswith("Hint: pass --batch-size 4.")
+    assert str(info.value) == (
+        "train: a batch of 5 samples cannot be shared equally by 2 processes: 5 = 2 · 2 + 1.\n"
+        "  Hint: pass --batch-size 4."
+    )

@@ -21,7 +21,8 @@ def test_two_processes_train_as_one(model: str, tmp_path: Path) -> None:
     options = [*COMMAND, *size, "--model", model, "--out"]
     alone = [sys.executable, "-m", "lenrek", *options, str(one)]
     port = "29613" if model == "lenet5" else "29614"
-    together = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port, "-m", "lenrek"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
+    together = [*launch, "-m", "lenrek"]
     for command in (alone, [*together, *options, str(two)]):
         result = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
         assert result.returncode == 0, result.stderr[-3000:]

@@ -13,6 +13,7 @@ from torch import nn
 
 from lenrek.data.load import load_samples
 from lenrek.data.open import open_source
+from lenrek.data.shown import few
 from lenrek.data.source import Problem, Source
 from lenrek.data.split import split_source
 from lenrek.data.unlabelled import unlabelled_source
@@ -22,10 +23,9 @@ from lenrek.models.model_file import load_model
 from lenrek.training.config import TrainConfig
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
 from lenrek.training.loop import Step, posteriors
-from lenrek.training.plan import data_fingerprint
-from lenrek.training.precision import Precision
+from lenrek.training.plan import NDIM, data_fingerprint
+from lenrek.training.precision import PLAIN
 
-BATCH_SIZE = 128
 PARTS = ("train", "validation", "test", "all")
 Inputs = str | Path | np.ndarray | Sequence[str | Path]
 
@@ -82,32 +82,37 @@ class Classifier:
         """
         source = unlabelled_source(inputs, self.contract)
         found, _, index = self._posteriors(source, np.arange(len(source)), strict)
-        classes = self.contract.classes
+        names, classes = source.names, self.contract.classes
         return [
-            Prediction(source.names[i], classes[p.argmax()], float(p.max()), dict(zip(classes, p.tolist(), strict=True)))
+            Prediction(names[i], classes[p.argmax()], float(p.max()), dict(zip(classes, p.tolist(), strict=True)))
             for i, p in zip(index, found, strict=True)
         ]
 
     def evaluate(self, data: Any, *, part: str | None = None, strict: bool = False) -> Evaluation:
-        """Accuracy and more on labelled data.
+        """Accuracy and more on labelled data, in fp32, as in the run's own report.
 
         Args:
             data: anything `lenrek.train` takes, with classes this network knows.
-            part: "train", "validation", "test" or "all". None: the test part where the data names one or where it is the
-                data the network was trained on, otherwise all of it.
+            part: "train", "validation", "test" or "all". None: the test part of the data the network was trained on, or
+                where other data names one, otherwise all of it.
+
+        Raises:
+            DataError: nothing readable, classes the network does not know, or another kind of data.
+            OptionError: a part that the data does not have, or that can no longer be told because the data has changed.
         """
+        if part not in (None, *PARTS):
+            raise OptionError(f"evaluate: part is {part!r}, but must be one of {', '.join(PARTS)}.")
         source = open_source(data, strict=strict)
-        source = self._with_my_classes(source)
-        found, labels, _ = self._posteriors(source, self._part(source, part), strict)
+        indices = self._part(source, part, data)
+        found, labels, _ = self._posteriors(self._with_my_classes(source), indices, strict)
         return evaluate_posteriors(found, labels, self.contract.classes)
 
     def _posteriors(
         self, source: Source, indices: np.ndarray, strict: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         samples = load_samples(source, self.contract, indices=indices, mode="stream", strict=strict)
-        device = next(self.network.parameters()).device
-        step = Step(self.network, self.contract, Precision("fp32", False, ""), device)
-        result = posteriors(step, samples.batches(indices, BATCH_SIZE))
+        step = Step(self.network, self.contract, PLAIN, next(self.network.parameters()).device)
+        result = posteriors(step, samples, indices)
         self.problems = source.problems
         if not len(result[2]):
             reasons = "\n".join(f"  {p.message}" for p in self.problems[:3])
@@ -116,34 +121,44 @@ class Classifier:
 
     def _with_my_classes(self, source: Source) -> Source:
         """`source` with its labels numbered as this network numbers them."""
+        if NDIM[source.kind] != len(self.contract.size):
+            raise DataError(
+                f"evaluate: {source.name} holds {source.kind}s, which are {NDIM[source.kind]}-D, but this network was "
+                f"trained on {len(self.contract.size)}-D data."
+            )
         unknown = [name for name in source.classes if name not in self.contract.classes]
         if unknown:
             raise DataError(
-                f"evaluate: {source.name} has classes this network was not trained on: {', '.join(unknown[:5])}.\n"
+                f"evaluate: {source.name} has classes this network was not trained on: {few(unknown)}.\n"
                 f"  It knows: {', '.join(self.contract.classes[:10])}."
             )
         renumber = np.array([self.contract.classes.index(name) for name in source.classes])
         return replace(source, labels=renumber[source.labels], classes=self.contract.classes)
 
-    def _part(self, source: Source, part: str | None) -> np.ndarray:
-        if part not in (None, *PARTS):
-            raise OptionError(f"evaluate: part is {part!r}, but must be one of {', '.join(PARTS)}.")
-        mine = self.training.get("data_fingerprint") == data_fingerprint(source)
-        named = source.split is not None and bool((source.split == "test").any())
-        if part == "all" or (part is None and not mine and not named):
-            return np.arange(len(source))
-        if named and part in (None, "test"):
-            return np.flatnonzero(source.split == "test")  # type: ignore[arg-type]
-        if not mine:
-            raise OptionError(
-                f"evaluate: {source.name} is not the data this network was trained on, so it has no {part} part.\n"
-                "  Hint: leave the part out to evaluate all of it."
+    def _part(self, source: Source, part: str | None, data: Any) -> np.ndarray:
+        everything = np.arange(len(source))
+        if part == "all":
+            return everything
+        if self.training.get("data_fingerprint") == data_fingerprint(source):
+            config = TrainConfig.from_json(self.training["config"])
+            split = split_source(
+                source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
             )
-        config = TrainConfig.from_json(self.training["config"])
-        split = split_source(
-            source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
+            return getattr(split, part or "test")
+        if source.split is not None and (source.split == (part or "test")).any():
+            return np.flatnonzero(source.split == (part or "test"))
+        if isinstance(data, str | Path) and str(data) == self.training.get("config", {}).get("data"):
+            raise OptionError(
+                f"evaluate: {source.name} has changed since this network was trained on it, so which of its samples "
+                "were trained on can no longer be told.\n"
+                "  Hint: name data it has not seen; part='all' takes everything, training samples included."
+            )
+        if part is None:
+            return everything
+        raise OptionError(
+            f"evaluate: {source.name} is not the data this network was trained on, so it has no {part} part.\n"
+            "  Hint: leave the part out to evaluate all of it."
         )
-        return getattr(split, part or "test")
 
 
 def load(path: str | Path) -> Classifier:
@@ -154,7 +169,5 @@ def load(path: str | Path) -> Classifier:
     """
     network, header = load_model(path)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    contract = InputContract.from_json(header["contract"])
+    contract: InputContract = network.contract  # type: ignore[assignment]
     return Classifier(network.to(device), contract, header["architecture"], header.get("training", {}))
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -19,6 +21,12 @@ SGD_LEARNING_RATE = 0.1
 DEFAULT_WEIGHT_DECAY = {"adamw": 0.05, "sgd": 5e-4}
 
 
+REAL_NUMBERS = (
+    "learning_rate", "momentum", "weight_decay", "label_smoothing", "clip_norm", "ema", "validation", "test",
+)  # fmt: skip
+NONE_ALLOWED = ("size", "learning_rate", "momentum", "weight_decay", "clip_norm", "ema", "patience")
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides the result of a training, besides the data and the machine.
@@ -28,7 +36,8 @@ class TrainConfig:
         model: an architecture of `lenrek.list_models()`.
         epochs: passes over the training part.
         batch_size: samples per step, over all processes together.
-        size: spatial size of the network's input; None: the data's own, where the network can take it.
+        size: spatial size of the network's input, one number for all axes or one for each; None: the data's own, where
+            the network can take it.
         fit: how samples of another size are brought to it ("stretch", "crop", "pad"); None: by kind of data.
         optimizer: "adamw" (decoupled decay) or "sgd" (Nesterov momentum).
         learning_rate: its peak; None: the architecture's own for adamw, 0.1 for sgd.
@@ -38,7 +47,8 @@ class TrainConfig:
         label_smoothing: share of the target spread over all classes, in [0, 1).
         clip_norm: gradients longer than this are shortened to it; None: never.
         ema: decay of the running average of the weights that is evaluated and kept; None: the weights themselves.
-        patience: stop after this many epochs without a better validation accuracy; None: never.
+        patience: stop after this many epochs without a better one (higher validation accuracy, or the same and lower
+            loss); None: never.
         augment: what happens to training samples, as `lenrek.data.augment` reads it.
         validation, test: shares split off where the data has no split of its own.
         grouped: keep groups (speakers, patients) in one part; None: when the data says so.
@@ -73,9 +83,15 @@ class TrainConfig:
     strict: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "seed", "patience"):
+            self._convert(name, operator.index, "a whole number")
+        for name in REAL_NUMBERS:
+            self._convert(name, float, "a number")
+        self._convert("size", _axes, "one whole number, or one per axis")
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
-                raise OptionError(f"train: {name} is {getattr(self, name)!r}, but must be one of {', '.join(filter(None, allowed))}.")
+                names = ", ".join(filter(None, allowed))
+                raise OptionError(f"train: {name} is {getattr(self, name)!r}, but must be one of {names}.")
         self._require("epochs", self.epochs >= 1, "at least 1")
         self._require("batch_size", self.batch_size >= 1, "at least 1")
         self._require("size", self.size is None or min(self.size, default=0) >= 1, "positive on every axis")
@@ -92,6 +108,14 @@ class TrainConfig:
                 f"train: momentum {self.momentum} has no effect with optimizer {self.optimizer}.\n"
                 "  Hint: leave it out, or pass optimizer sgd."
             )
+
+    def _convert(self, name: str, convert: Callable[[Any], Any], expected: str) -> None:
+        """Make a plain Python number of what may be NumPy's, which JSON does not know."""
+        value = getattr(self, name)
+        try:
+            object.__setattr__(self, name, None if value is None and name in NONE_ALLOWED else convert(value))
+        except (TypeError, ValueError):
+            raise OptionError(f"train: {name} is {value!r}, but must be {expected}.") from None
 
     def _require(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
@@ -116,7 +140,7 @@ class TrainConfig:
         unknown = sorted(set(stored) - known)
         if unknown:
             raise OptionError(f"train: the stored configuration has options this version does not know: {unknown}.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+        return cls(**stored)
 
     def differences(self, other: TrainConfig) -> list[str]:
         """One line per field in which `other` differs.
@@ -129,3 +153,7 @@ class TrainConfig:
             for f in fields(self)
             if getattr(self, f.name) != getattr(other, f.name)
         ]
+
+
+def _axes(size: Any) -> tuple[int, ...]:
+    return tuple(map(operator.index, size)) if isinstance(size, list | tuple) else (operator.index(size),)

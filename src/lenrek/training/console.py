@@ -17,11 +17,12 @@ class Progress:
     """Shows a training of `total_epochs`.
 
     Args:
+        epochs_done: before, in the run that is resumed.
         batches_per_epoch: for the bar.
         shown: False shows nothing at all.
     """
 
-    def __init__(self, total_epochs: int, batches_per_epoch: int, *, shown: bool = True) -> None:
+    def __init__(self, total_epochs: int, batches_per_epoch: int, *, epochs_done: int = 0, shown: bool = True) -> None:
         self.total_epochs = total_epochs
         self.console = Console(stderr=True, quiet=not shown, highlight=False)
         self.bar = Bar(
@@ -34,7 +35,7 @@ class Progress:
             transient=True,
             disable=not (shown and self.console.is_terminal),
         )
-        self.task = self.bar.add_task(f"1/{total_epochs}", total=batches_per_epoch, figures="")
+        self.task = self.bar.add_task(f"{epochs_done + 1}/{total_epochs}", total=batches_per_epoch, figures="")
         self.started = time.perf_counter()
         self.epochs_here = 0
 
@@ -66,4 +67,5 @@ class Progress:
             + ("  best" if row["best"] else ""),
             soft_wrap=True,
         )
-        self.bar.reset(self.task, description=f"{row['epoch'] + 1}/{self.total_epochs}")
+        if row["epoch"] < self.total_epochs:
+            self.bar.reset(self.task, description=f"{row['epoch'] + 1}/{self.total_epochs}")

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lenrek.data.shown import counted
 from lenrek.errors import CheckpointError, DataError, ShapeError
-from lenrek.training.wording import counted, percent
+from lenrek.training.wording import percent
 
 SUM_TOLERANCE = 1e-3
 SMALLEST_POSTERIOR = float(np.finfo(np.float32).tiny)

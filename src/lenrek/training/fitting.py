@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from lenrek.data.augment import Augmentation
@@ -24,13 +24,11 @@ from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
 from lenrek.training.global_batch_norm import share_statistics
-from lenrek.training.loop import Step, Watcher, posteriors, train_epoch
+from lenrek.training.loop import Step, Watcher, posteriors, train_epoch, whole_batch
 from lenrek.training.optimizer import make_optimizer
 from lenrek.training.precision import Precision, choose_precision
 from lenrek.training.run_folder import RunFolder
 from lenrek.training.scalars import ScalarLog
-
-EVALUATION_BATCH = 256
 
 
 class Fitting:
@@ -38,6 +36,7 @@ class Fitting:
 
     Attributes:
         network: the weights being trained (not wrapped for several processes).
+        batch_size: samples per step, over all processes together.
         history: one row of metrics per finished epoch.
         precision: how its steps are run; part of the checkpoint, so that a resumed run goes on in the same way.
     """
@@ -56,10 +55,16 @@ class Fitting:
         self.data_fingerprint = data_fingerprint
         self.augmentation = Augmentation.parse(config.augment)
         self.history: list[dict[str, Any]] = []
-        self.device = _device()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.batch_size = whole_batch(config.batch_size, len(split.train))
         torch.manual_seed(config.seed)
         network = create_model(config.model, len(contract.classes), contract.channels, len(contract.size))
         self.network = network.to(self.device)
+        if self.batch_size == 1 and any(isinstance(module, _BatchNorm) for module in network.modules()):
+            raise OptionError(
+                f"train: {config.model} has batch normalisation, which needs at least 2 samples per step, but gets 1.\n"
+                "  Hint: pass --batch-size 2 or more, or a --model without."
+            )
         saved = read_checkpoint(folder.checkpoint) if resume and folder.checkpoint.exists() else None
         self.precision = self._precision(None if saved is None else saved[1])
         share_statistics(self.network)
@@ -72,11 +77,10 @@ class Fitting:
     def _precision(self, progress: dict[str, Any] | None) -> Precision:
         """The checkpoint's, after making sure that it is a checkpoint of this very run; otherwise chosen now."""
         if progress is None:
-            wanted, batch_size = self.config.precision, self.config.batch_size // processes.world_size()
-            chosen = None
-            if processes.is_first():
-                chosen = choose_precision(wanted, self.network, self.contract, batch_size, self.device)
-            return processes.from_first(chosen)
+            wanted, share = self.config.precision, self.batch_size // processes.world_size()
+            return processes.from_first(
+                lambda: choose_precision(wanted, self.network, self.contract, share, self.device)
+            )
         differences = TrainConfig.from_json(progress["config"]).differences(self.config)
         if differences:
             raise OptionError(
@@ -90,6 +94,10 @@ class Fitting:
                 "(names, labels or sizes differ).\n  Hint: start a new run with another --out."
             )
         return Precision(**progress["precision"])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.split.train) // self.batch_size
 
     @property
     def kept(self) -> nn.Module:
@@ -124,7 +132,7 @@ class Fitting:
             step, self.samples, self.split.train, number, self.config, self.augmentation, self.optimizer,
             self.network, self.average, watcher,
         )  # fmt: skip
-        validation = processes.from_first(self.evaluate("validation") if processes.is_first() else None)
+        validation = processes.from_first(self._validate)
         return {
             "epoch": number + 1,
             **trained,
@@ -133,11 +141,9 @@ class Fitting:
             "time_s": time.perf_counter() - start,
         }
 
-    def evaluate(self, part: str) -> Evaluation:
-        """The kept weights on one part of the split."""
+    def _validate(self) -> Evaluation:
         step = Step(self.kept, self.contract, self.precision, self.device)
-        batches = self.samples.batches(getattr(self.split, part), EVALUATION_BATCH)
-        found, labels, _ = posteriors(step, batches)
+        found, labels, _ = posteriors(step, self.samples, self.split.validation)
         return evaluate_posteriors(found, labels, self.contract.classes)
 
     def _out_of_patience(self) -> bool:
@@ -147,7 +153,6 @@ class Fitting:
     def _save(self) -> None:
         """The model first where it is the best, then the checkpoint that says so: a crash between the two repeats the
         epoch and writes the same model again."""
-        self.folder.path.mkdir(parents=True, exist_ok=True)
         origin = {"config": self.config.to_json(), "data_fingerprint": self.data_fingerprint}
         if self.best is self.history[-1]:
             about = {"training": origin | {"epoch": len(self.history)}}
@@ -156,9 +161,3 @@ class Fitting:
         save_checkpoint(self.folder.checkpoint, self.network, self.average, self.optimizer, progress)
         self.folder.write_metrics(self.history)
 
-
-def _device() -> torch.device:
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cuda")

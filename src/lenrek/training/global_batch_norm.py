@@ -35,8 +35,8 @@ def _mean_over_processes(x: Tensor) -> Tensor:
 class GlobalBatchNorm(_BatchNorm):
     """Batch normalisation whose statistics are those of the batch over all processes.
 
-    PyTorch's SyncBatchNorm is for GPUs only; with this one, two CPU processes compute what one would. Assumes that every
-    process holds equally many samples, as `my_share` sees to.
+    PyTorch's SyncBatchNorm is for GPUs only; with this one, two CPU processes compute what one would. Every process has
+    to hold equally many samples, as `my_share` sees to.
     """
 
     def _check_input_dim(self, input: Tensor) -> None:  # any number of dimensions
@@ -50,8 +50,7 @@ class GlobalBatchNorm(_BatchNorm):
         mean = _mean_over_processes(values.mean(axes))
         centred = values - _per_channel(mean, x.ndim)
         variance = _mean_over_processes(centred.square().mean(axes))
-        if self.track_running_stats:
-            self._update_running(mean.detach(), variance.detach(), world_size() * x.numel() // x.shape[1])
+        self._update_running(mean.detach(), variance.detach(), world_size() * x.numel() // x.shape[1])
         y = centred * _per_channel((variance + self.eps).rsqrt(), x.ndim)
         if self.affine:
             y = y * _per_channel(self.weight, x.ndim) + _per_channel(self.bias, x.ndim)
@@ -59,7 +58,9 @@ class GlobalBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        self.num_batches_tracked += 1
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked.add_(1)
         share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean, share)
         self.running_var.lerp_(variance * count / (count - 1), share)

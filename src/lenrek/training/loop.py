@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,8 +14,8 @@ from torch.nn.functional import cross_entropy
 
 from lenrek.data.augment import Augmentation
 from lenrek.data.normalise import normalise
-from lenrek.data.samples import Batch, Samples
-from lenrek.errors import OptionError
+from lenrek.data.samples import Samples
+from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
 from lenrek.training import processes
 from lenrek.training.config import TrainConfig
@@ -25,6 +24,8 @@ from lenrek.training.precision import Precision
 from lenrek.training.schedule import rate_factor
 
 SEED_STRIDE = 1_000_003  # a prime: seeds of neighbouring runs, epochs and processes stay apart
+EVALUATION_BATCH = 256
+EVALUATION_VALUES = 1 << 22  # at the network's input: a batch of large images stays small in memory
 
 
 class Watcher(Protocol):
@@ -55,6 +56,18 @@ def epoch_order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(indices)
 
 
+def whole_batch(batch_size: int, num_samples: int) -> int:
+    """Samples per step of all processes: `batch_size`, or where there are fewer, as many as can be shared equally.
+
+    Raises:
+        DataError: not one sample for each process.
+    """
+    num_processes = processes.world_size()
+    if num_samples < num_processes:
+        raise DataError(f"train: {num_samples} training samples cannot be shared by {num_processes} processes.")
+    return min(batch_size, num_samples // num_processes * num_processes)
+
+
 def train_epoch(
     step: Step,
     samples: Samples,
@@ -75,7 +88,7 @@ def train_epoch(
         OptionError: the loss is no longer a finite number.
     """
     torch.manual_seed(config.seed + SEED_STRIDE * (epoch + 1) + processes.rank())
-    batch_size = min(config.batch_size, len(indices) // processes.world_size() * processes.world_size())
+    batch_size = whole_batch(config.batch_size, len(indices))
     order, share = processes.my_share(epoch_order(indices, config.seed, epoch), batch_size)
     steps = len(order) // share
     step.network.train()
@@ -124,9 +137,11 @@ def _optimize(
 
 
 @torch.inference_mode()
-def posteriors(step: Step, batches: Iterator[Batch]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Class probabilities (n, classes) float64, labels and source indices of all `batches`, in evaluation mode."""
+def posteriors(step: Step, samples: Samples, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Class probabilities (n, classes) float64, labels and indices of those of `indices` that can be read."""
     step.network.eval()
+    values = step.contract.channels * math.prod(step.contract.size)
+    batches = samples.batches(indices, min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // values)))
     seen = [(step.logits(b.x).double().softmax(1).cpu().numpy(), b.labels.numpy(), b.index) for b in batches]
     if not seen:
         num_classes = len(step.contract.classes)

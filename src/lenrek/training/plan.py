@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 
+from lenrek.data.arrays import ArrayReader
 from lenrek.data.source import Source
 from lenrek.errors import ModelError, OptionError, ShapeError
 from lenrek.models.contract import Fit, InputContract
@@ -15,6 +16,7 @@ from lenrek.training.config import TrainConfig
 NDIM = {"signal": 1, "image": 2, "volume": 3}
 # Data whose samples are all alike keeps its size up to this multiple of what the architecture was designed for.
 MAX_ENLARGEMENT = 4
+FINGERPRINT_SAMPLES = 1000
 SIGNAL_COVERAGE = 95  # percent of the recordings that fit into the input without being cut
 
 
@@ -24,7 +26,8 @@ def plan_contract(source: Source, config: TrainConfig, architecture: Architectur
     if ndim not in architecture.ndims:
         offered = " or ".join(f"{n}-D" for n in architecture.ndims)
         raise ModelError(
-            f"train: {source.name} holds {source.kind}s, which are {ndim}-D, but {architecture.name} is for {offered}.\n"
+            f"train: {source.name} holds {source.kind}s, which are {ndim}-D, "
+            f"but {architecture.name} is for {offered}.\n"
             "  Hint: lenrek models lists what each architecture takes."
         )
     alike = bool((source.sizes == source.sizes[0]).all())
@@ -43,11 +46,19 @@ def plan_contract(source: Source, config: TrainConfig, architecture: Architectur
 
 
 def data_fingerprint(source: Source) -> str:
-    """A hash of the samples' names, labels, sizes and the classes: is this the data the run was trained on?"""
+    """A hash of the classes and the samples' names, labels, sizes, groups and parts: is this the data of the run?
+
+    Arrays, whose samples have no names of their own, are looked at themselves: at most 1,000 samples, evenly spaced.
+    """
     digest = hashlib.sha256(repr(source.classes).encode())
     digest.update("\0".join(source.names).encode("utf-8", "surrogateescape"))
-    digest.update(np.ascontiguousarray(source.labels, np.int64))
-    digest.update(np.ascontiguousarray(source.sizes, np.int64))
+    for numbers in (source.labels, source.sizes):
+        digest.update(np.ascontiguousarray(numbers, np.int64).data)
+    for words in (source.groups, source.split):
+        digest.update(b"none" if words is None else "\0".join(map(str, words)).encode("utf-8", "surrogateescape"))
+    if isinstance(source.reader, ArrayReader):
+        some = np.arange(FINGERPRINT_SAMPLES) * len(source) // FINGERPRINT_SAMPLES
+        digest.update(np.ascontiguousarray(source.reader.x[np.unique(some)]).data)
     return digest.hexdigest()
 
 

@@ -8,13 +8,15 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from lenrek.data.cache import cache_folder
+from lenrek.errors import CheckpointError
 from lenrek.models.contract import InputContract
 from lenrek.models.tensor_file import write_bytes_atomically
 from lenrek.training.machine import describe_machine
@@ -22,7 +24,9 @@ from lenrek.training.machine import describe_machine
 # A faster choice must be this much faster than the plainer one before it: noise must not decide between equals.
 REQUIRED_GAIN = 1.15
 PROBE_BATCH = 64
+MAX_PROBES = 7
 MAX_PROBE_S = 4.0
+HOPELESS = 3.0  # a way whose first step takes so much longer than the plain one's (bf16 in software) is given up
 
 
 @dataclass(frozen=True)
@@ -40,27 +44,53 @@ class Precision:
     reason: str
 
     def layout(self, x: torch.Tensor) -> torch.Tensor:
-        """`x` in the chosen memory layout (2-D and 3-D; PyTorch has none for 1-D)."""
-        formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-        return x.contiguous(memory_format=formats[x.ndim]) if self.channels_last and x.ndim in formats else x
+        """`x` in the chosen memory layout (channels last only in 2-D and 3-D; PyTorch has none for 1-D).
+
+        Compared by strides: `Tensor.contiguous` takes one channel for laid out in both ways, but convolutions then go
+        by the strides, so that the same samples from memory and from files would round differently.
+        """
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d} if self.channels_last else {}
+        laid_out = torch.empty_like(x, memory_format=formats.get(x.ndim, torch.contiguous_format))
+        return x if x.stride() == laid_out.stride() else laid_out.copy_(x)
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         return torch.autocast(device.type, torch.bfloat16) if self.dtype == "bf16" else nullcontext()
 
 
+# How a finished network is evaluated and predicts: as its file says, whatever it was trained with and wherever it runs.
+PLAIN = Precision("fp32", False, "fp32")
+
+
 def choose_precision(
     wanted: str, network: nn.Module, contract: InputContract, batch_size: int, device: torch.device
 ) -> Precision:
-    """The precision asked for, or with "auto" the fastest of fp32 and bf16 as measured (and remembered) here."""
+    """The precision asked for, or with "auto" the fastest of fp32 and bf16 as measured (and remembered) here.
+
+    Measuring leaves the network and PyTorch's random state as they are.
+    """
     if wanted != "auto":
         return Precision(wanted, channels_last=wanted == "bf16", reason=f"{wanted}, as asked")
-    remembered = cache_folder() / "precision" / f"{_fingerprint(network, contract, batch_size, device)}.json"
-    if remembered.is_file():
-        return Precision(**json.loads(remembered.read_text()))
-    precision = _measure(network, contract, min(batch_size, PROBE_BATCH), device)
-    remembered.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomically(remembered, json.dumps(asdict(precision)).encode())
+    file = cache_folder() / "precision" / f"{_fingerprint(network, contract, batch_size, device)}.json"
+    if (remembered := _remembered(file)) is not None:
+        return remembered
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        precision = _measure(network, contract, min(batch_size, PROBE_BATCH), device)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(file, json.dumps(asdict(precision)).encode())
+    except (OSError, CheckpointError) as error:  # no reason not to train
+        return replace(precision, reason=f"{precision.reason} (not remembered: {error})")
     return precision
+
+
+def _remembered(file: Path) -> Precision | None:
+    """What was measured before; None where nothing was, or where the file is not what we wrote: it is measured anew."""
+    try:
+        fields = json.loads(file.read_bytes())
+        known = fields["dtype"] in ("fp32", "bf16") and isinstance(fields["channels_last"], bool)
+        return Precision(fields["dtype"], fields["channels_last"], str(fields["reason"])) if known else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _measure(network: nn.Module, contract: InputContract, batch_size: int, device: torch.device) -> Precision:
@@ -69,14 +99,13 @@ def _measure(network: nn.Module, contract: InputContract, batch_size: int, devic
     if len(contract.size) == 1:
         ways = [Precision("fp32", False, ""), Precision("bf16", False, "")]
     steps = [_step(copy.deepcopy(network), contract, batch_size, device, way) for way in ways]
-    best = [float("inf")] * len(ways)
     start = time.perf_counter()
-    for attempt in range(8):
-        for number, step in enumerate(steps):
-            time_s = step()
-            if attempt > 0:  # the first call builds oneDNN's primitives
-                best[number] = min(best[number], time_s)
-        if attempt >= 2 and time.perf_counter() - start > MAX_PROBE_S:
+    best = [step() for step in steps]  # builds oneDNN's primitives, which takes some time, but no seconds
+    hopeful = [number for number, time_s in enumerate(best) if time_s <= HOPELESS * max(best[0], 1.0)]
+    for _ in range(MAX_PROBES):
+        for number in hopeful:
+            best[number] = min(best[number], steps[number]())
+        if time.perf_counter() - start > MAX_PROBE_S:
             break
     chosen = 0
     for number in range(1, len(ways)):

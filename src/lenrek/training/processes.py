@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
-from lenrek.errors import OptionError
+from lenrek.errors import LenrekError, OptionError
+
+T = TypeVar("T")
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the process group that `torchrun` announced (gloo on CPU, NCCL on GPU); alone, do nothing."""
+    """Join the process group that `torchrun` announced (gloo on CPU, NCCL with one GPU each); alone, do nothing."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or dist.is_initialized():
         yield
         return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
@@ -45,12 +49,19 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
-def from_first(value: Any) -> Any:
-    """The first process's `value` (a decision, a measurement), in every process."""
+def from_first(decide: Callable[[], T]) -> T:
+    """What `decide` returns in the first process, the only one that calls it, in every process; likewise its error."""
     if world_size() == 1:
-        return value
-    box = [value]
+        return decide()
+    box: list[Any] = [None, None]
+    if is_first():
+        try:
+            box[0] = decide()
+        except LenrekError as error:
+            box[1] = error
     dist.broadcast_object_list(box)
+    if box[1] is not None:
+        raise box[1]
     return box[0]
 
 

@@ -1,8 +1,11 @@
-"""The end of a run: the kept network on validation and, once, on test; the numbers as JSON and the report as HTML."""
+"""The end of a run: the kept network on validation and, once, on test; the numbers as JSON and the report as HTML.
+
+In fp32, as `lenrek.load` will run it: the figures are those of the file, and anyone's who evaluates it again.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 from torch import nn
@@ -10,23 +13,25 @@ from torch import nn
 from lenrek.data.source import Source
 from lenrek.models.model_file import load_model
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors, worst_mistakes
-from lenrek.training.fitting import EVALUATION_BATCH, Fitting
-from lenrek.training.loop import Step, posteriors
+from lenrek.training.fitting import Fitting
+from lenrek.training.loop import EVALUATION_BATCH, Step, posteriors
 from lenrek.training.machine import describe_machine, versions
+from lenrek.training.precision import PLAIN
 from lenrek.training.report import DataSummary, Mistake, RunRecord, write_report
 
 
-def write_results(
-    fitting: Fitting, source: Source, steps: list[str], command: str | None, time_s: float
-) -> dict[str, Evaluation]:
+def write_results(fitting: Fitting, source: Source, steps: list[str], command: str | None) -> dict[str, Evaluation]:
     """Evaluate the model file as it was written (not what is left in memory) and write everything about it."""
     network, _ = load_model(fitting.folder.model)
     network.to(fitting.device)
     evaluations, mistakes = _evaluate(fitting, source, network)
     folder, config, contract = fitting.folder, fitting.config, fitting.contract
-    about = {"versions": versions(), "machine": describe_machine(fitting.device)}
+    machine = describe_machine(fitting.device)
     folder.write_json(folder.evaluation, {part: e.to_json() for part, e in evaluations.items()})
-    settings = {"config": config.to_json(), "contract": contract.to_json(), "command": command, **about}
+    settings = {
+        "config": config.to_json(), "contract": contract.to_json(), "precision": asdict(fitting.precision),
+        "command": command, "machine": machine, "versions": versions(),
+    }  # fmt: skip
     folder.write_json(folder.config, settings)
     parts = {part: len(getattr(fitting.split, part)) for part in ("train", "validation", "test")}
     data = DataSummary(
@@ -44,23 +49,21 @@ def write_results(
         classes=contract.classes,
         data=data,
         parameters=sum(p.numel() for p in network.parameters()),
-        time_s=time_s,
+        time_s=sum(row["time_s"] for row in fitting.history),  # also of the epochs before an interruption
         best_epoch=fitting.best["epoch"],
-        **about,
+        machine=machine,
+        versions=versions(),
     )
     write_report(folder.report, record)
     return evaluations
 
 
-def _evaluate(
-    fitting: Fitting, source: Source, network: nn.Module
-) -> tuple[dict[str, Evaluation], list[Mistake]]:
-    step = Step(network, fitting.contract, fitting.precision, fitting.device)
+def _evaluate(fitting: Fitting, source: Source, network: nn.Module) -> tuple[dict[str, Evaluation], list[Mistake]]:
+    step = Step(network, fitting.contract, PLAIN, fitting.device)
     evaluations: dict[str, Evaluation] = {}
     mistakes: list[Mistake] = []
     for part in ("validation", "test"):
-        batches = fitting.samples.batches(getattr(fitting.split, part), EVALUATION_BATCH)
-        found, labels, index = posteriors(step, batches)
+        found, labels, index = posteriors(step, fitting.samples, getattr(fitting.split, part))
         evaluations[part] = evaluate_posteriors(found, labels, fitting.contract.classes)
         if part == "test":
             mistakes = _worst_mistakes(fitting, source, found, labels, index)

@@ -25,6 +25,17 @@ class RunFolder:
         self.evaluation = self.path / "evaluation.json"
         self.report = self.path / "report.html"
 
+    def make(self) -> None:
+        """Make the folder where it is missing: before an epoch is spent on what could then not be saved.
+
+        Raises:
+            OptionError: it cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptionError(f"train: the folder {self.path} cannot be made: {error.strerror}.") from error
+
     def write_json(self, path: Path, value: Any) -> None:
         write_bytes_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
 
@@ -47,19 +58,24 @@ def wanted_run_folder(out: str | Path | None, resume: bool) -> RunFolder | None:
     folder = RunFolder(out)
     if folder.path.exists() and not folder.path.is_dir():
         raise OptionError(f"train: {folder.path} is a file, but a run is a folder.")
-    if folder.checkpoint.exists() and not resume:
+    if (folder.checkpoint.exists() or folder.model.exists()) and not resume:
         raise OptionError(
             f"train: {folder.path} already holds a run, which would be lost.\n"
             "  Hint: add --resume to continue it, or name another folder with --out."
         )
+    folder.make()
     return folder
 
 
 def free_run_folder(name: str) -> RunFolder:
-    """The first free one of `runs/NAME`, `runs/NAME-2`, …"""
-    path = candidate = Path("runs") / name
+    """The first free one of `runs/NAME`, `runs/NAME-2`, …, made at once, so that of two runs each gets its own."""
+    runs = RunFolder("runs")
+    runs.make()
     number = 1
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.name}-{number}")
-    return RunFolder(candidate)
+    while True:
+        folder = RunFolder(runs.path / (name if number == 1 else f"{name}-{number}"))
+        try:
+            folder.path.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1

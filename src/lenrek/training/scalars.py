@@ -34,5 +34,7 @@ class ScalarLog:
         if self._writer is not None:
             for name, value in row.items():
                 if isinstance(value, float):
-                    self._writer.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
+                    part, _, figure = name.partition("_")  # "train/loss" and "validation/loss" are drawn side by side
+                    tag = f"{part}/{figure}" if part in ("train", "validation") else name
+                    self._writer.add_scalar(tag, value, row["epoch"])
             self._writer.flush()

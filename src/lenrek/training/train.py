@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import difflib
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lenrek.data.augment import Augmentation
-from lenrek.data.check import check_source
-from lenrek.data.load import channel_statistics, load_samples
-from lenrek.data.open import open_source
-from lenrek.data.samples import Samples
-from lenrek.data.shown import shown_lines
-from lenrek.data.source import Source
-from lenrek.data.split import Split, split_source
+from lenrek.data.shown import counted, shown_lines
 from lenrek.errors import OptionError
-from lenrek.models.contract import InputContract
-from lenrek.models.registry import find_architecture
 from lenrek.training import processes
 from lenrek.training.classifier import Classifier, load
 from lenrek.training.config import TrainConfig
 from lenrek.training.console import Progress
 from lenrek.training.evaluation import Evaluation
 from lenrek.training.fitting import Fitting
-from lenrek.training.plan import data_fingerprint, plan_contract
+from lenrek.training.plan import data_fingerprint
+from lenrek.training.preparation import prepare
 from lenrek.training.results import write_results
 from lenrek.training.run_folder import free_run_folder, wanted_run_folder
 
@@ -42,7 +32,8 @@ class Run:
         path: the folder that holds everything (see `RunFolder`); `lenrek.load(path)` reads the network back.
         config: what it was trained with.
         history: one row of metrics per epoch.
-        evaluations: "validation", on which the best epoch was chosen, and "test", which was looked at once.
+        evaluations: "validation", on which the best epoch was chosen, and "test", which was looked at once: of the
+            network as saved, in fp32. Of several processes only the first has them.
         classifier: the best epoch's network.
     """
 
@@ -80,8 +71,8 @@ def train(
     """Train a network on labelled data, keep the epoch that is best on validation, evaluate it once on test.
 
     Args:
-        data: a named set ("digits", "mnist", "fashion-mnist", "cifar10"), a folder, archive, manifest or array file (see
-            `lenrek.data.open`), or a pair of arrays (x, y).
+        data: a named set ("digits", "mnist", "fashion-mnist", "cifar10"), a folder, archive, manifest or array file
+            (see `lenrek.open_source`), or a pair of arrays (x, y).
         model: a name of `lenrek.list_models()`.
         out: the run's folder; None: a new one under runs/.
         resume: continue the run in `out` from its last whole epoch, to the same result as if never interrupted.
@@ -97,51 +88,35 @@ def train(
     Example:
         >>> run = train("digits", epochs=2, out=getfixture("tmp_path") / "run", progress=False)
         >>> run.evaluation.num_samples
-        180
+        179
     """
-    started = time.perf_counter()
     config = TrainConfig(data=_name_of(data), model=model, **_known(options))
     with processes.joined():
         wanted = processes.from_first(lambda: wanted_run_folder(out, resume))  # refused before anything is read
         say = _tell if progress and processes.is_first() else _keep_silent
-        source, split, samples, contract, steps = _prepare(data, config, say)
+        prepared = prepare(data, config, say)
+        source = prepared.source
         folder = wanted or processes.from_first(lambda: free_run_folder(f"{source.name}-{config.model}"))
-        fitting = Fitting(config, contract, samples, split, folder, data_fingerprint(source), resume)
+        fitting = Fitting(
+            config, prepared.contract, prepared.samples, prepared.split, folder, data_fingerprint(source), resume
+        )
         say(f"Precision: {fitting.precision.reason}.")
         if fitting.history:
             say(f"Resumed after epoch {len(fitting.history)} of {config.epochs}.")
         evaluations: dict[str, Evaluation] = {}
         try:
-            with Progress(config.epochs, len(split.train) // config.batch_size, shown=say is _tell) as watcher:
+            with Progress(
+                config.epochs, fitting.steps_per_epoch, epochs_done=len(fitting.history), shown=say is _tell
+            ) as watcher:
                 fitting.run(watcher, tensorboard)
+            if (done := len(fitting.history)) < config.epochs:
+                say(f"Stopped early: {counted(done - fitting.best['epoch'], 'epoch')} without a better one.")
             if processes.is_first():
-                evaluations = write_results(fitting, source, steps, command, time.perf_counter() - started)
+                evaluations = write_results(fitting, source, prepared.steps, command)
         except KeyboardInterrupt as interrupt:
             raise TrainingInterrupted(folder.path, len(fitting.history), config.epochs) from interrupt
         processes.wait_for_all()
         return Run(folder.path, config, fitting.history, evaluations, load(folder.path))
-
-
-def _prepare(
-    data: Any, config: TrainConfig, say: Callable[[str], None]
-) -> tuple[Source, Split, Samples, InputContract, list[str]]:
-    """Source, split, samples and contract, and the sentences that say what happens to the samples on their way."""
-    architecture = find_architecture(config.model)
-    augmentation = Augmentation.parse(config.augment)
-    source = open_source(data, strict=config.strict)
-    split = split_source(
-        source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
-    )
-    source.problems.extend(check_source(source, split))
-    contract, fitted = plan_contract(source, config, architecture)
-    steps = [_describe_split(source, split), fitted]
-    samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=steps.append)  # type: ignore[arg-type]
-    steps.append(augmentation.describe())
-    for sentence in [*(problem.message for problem in source.problems), *steps]:
-        say(sentence)
-    split = Split(*(part[np.isin(part, samples.index)] for part in (split.train, split.validation, split.test)))
-    mean, std = channel_statistics(samples, split.train)
-    return source, split, samples, replace(contract, mean=mean, std=std), steps
 
 
 def _tell(sentence: str) -> None:
@@ -165,8 +140,3 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
             hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}."
             raise OptionError(f"train: there is no option {name!r}.\n  Hint: {hint}")
     return options
-
-
-def _describe_split(source: Source, split: Split) -> str:
-    counts = f"{len(split.train):,} to train, {len(split.validation):,} to validate, {len(split.test):,} to test"
-    return f"{source.name}: {len(source):,} {source.kind}s of {len(source.classes)} classes: {counts}."

@@ -30,12 +30,3 @@ def duration(time_s: float) -> str:
     minutes = round(time_s / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
-
-def counted(number: int, noun: str) -> str:
-    """A number and its noun; the plural takes an s (-es after a hiss).
-
-    >>> counted(1, "image"), counted(61706, "parameter"), counted(2, "class")
-    ('1 image', '61,706 parameters', '2 classes')
-    """
-    plural = noun + ("es" if noun.endswith(("s", "x", "ch")) else "s")
-    return f"{number:,} {noun if number == 1 else plural}"

@@ -1,0 +1,103 @@
+"""From what the user named as data to samples and a contract that a network can be trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lenrek.data.augment import Augmentation
+from lenrek.data.check import check_source
+from lenrek.data.load import channel_statistics, load_samples
+from lenrek.data.open import open_source
+from lenrek.data.samples import Samples
+from lenrek.data.source import Source
+from lenrek.data.split import Split, split_source
+from lenrek.errors import DataError, OptionError
+from lenrek.models.contract import InputContract
+from lenrek.models.registry import find_architecture
+from lenrek.training.config import TrainConfig
+from lenrek.training.plan import plan_contract
+
+PARTS = {"train": "to learn from", "validation": "to choose the epoch on", "test": "to measure the result on"}
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Data, ready to train on.
+
+    Attributes:
+        split: readable samples only, as far as they have been read; no part is empty.
+        contract: with the mean and standard deviation of the training part.
+        steps: sentences that say what happens to the samples on their way to the network.
+    """
+
+    source: Source
+    split: Split
+    samples: Samples
+    contract: InputContract
+    steps: list[str]
+
+
+def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> PreparedData:
+    """Open, split, check and load `data`, telling `say` each thing found or done as it happens.
+
+    Raises:
+        LenrekError: data or options that do not work together.
+    """
+    architecture = find_architecture(config.model)
+    augmentation = Augmentation.parse(config.augment)
+    source = open_source(data, strict=config.strict)
+    split = split_source(
+        source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
+    )
+    _require_parts(source, split)
+    source.problems.extend(check_source(source, split))
+    known = len(source.problems)
+    for problem in source.problems:
+        say(problem.message)
+    steps: list[str] = []
+
+    def step(sentence: str) -> None:
+        steps.append(sentence)
+        say(sentence)
+
+    contract, fitted = plan_contract(source, config, architecture)
+    step(_describe(source, split))
+    step(fitted)
+    samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=step)  # type: ignore[arg-type]
+    mean, std = channel_statistics(samples, split.train)
+    step(augmentation.describe())
+    for problem in source.problems[known:]:  # damaged files, found while decoding
+        say(problem.message)
+    readable = _readable(source, split, samples)
+    return PreparedData(source, readable, samples, replace(contract, mean=mean, std=std), steps)
+
+
+def _require_parts(source: Source, split: Split) -> None:
+    for part, purpose in PARTS.items():
+        if not len(getattr(split, part)):
+            raise OptionError(
+                f"train: {part} is 0 and {source.name} has no {part} part of its own, but one is needed {purpose}.\n"
+                f"  Hint: leave {part} out, or give the share to split off, for example 0.1."
+            )
+
+
+def _readable(source: Source, split: Split, samples: Samples) -> Split:
+    """`split` without the samples that turned out to be damaged."""
+    whole = {part: np.intersect1d(getattr(split, part), samples.index) for part in PARTS}
+    for part, purpose in PARTS.items():
+        if not len(whole[part]):
+            number = len(getattr(split, part))
+            raise DataError(
+                f"train: none of the {number:,} {part} samples of {source.name} can be read, "
+                f"but one is needed {purpose}."
+            )
+    return Split(**whole)
+
+
+def _describe(source: Source, split: Split) -> str:
+    counts = f"{len(split.train):,} to train, {len(split.validation):,} to validate, {len(split.test):,} to test"
+    return f"{source.name}: {len(source):,} {source.kind}s of {len(source.classes)} classes: {counts}."
