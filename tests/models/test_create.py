@@ -14,6 +14,7 @@ from lenrek.models.tensor_file import write_tensors
 EXPECTED = [
     "alexnet", "aspp", "dilated_context", "dilated_context_large", "lenet5", "lenet5_1998", "m5", "mobilenet_v2",
     "resnet18", "resnet18_cifar", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56",
+    "resnet9", "resnet9_small",
     "squeezenet1_1", "tcn", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
 ]  # fmt: skip
 

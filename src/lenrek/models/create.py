@@ -19,6 +19,7 @@ from lenrek.models import (  # noqa: F401  (each registers its architectures)
     m5,
     mobilenet_v2,
     resnet,
+    resnet9,
     resnet_cifar,
     squeezenet,
     tcn,
