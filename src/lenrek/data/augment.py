@@ -7,6 +7,7 @@ alike in any batch, on any rank, streamed or from memory, resumed or not.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,21 @@ class Augmentation:
             return "Training samples are used as they are, without augmentation."
         return f"In every epoch each training sample is {' and '.join(done)}."
 
+    def check(self, size: Sequence[int]) -> None:
+        """Make sure that samples of this size can be changed so.
+
+        Raises:
+            OptionError: a flip of signals, or a shift that is less than one sample along every axis.
+        """
+        if self.flip and len(size) == 1:
+            raise OptionError("augmentation flip: signals have no left and right.\n  Hint: leave flip out.")
+        largest = max(size)
+        if self.shift and int(self.shift * largest) == 0:
+            raise OptionError(
+                f"augmentation shift={self.shift:g}: {self.shift:g} · {largest} = {self.shift * largest:.3g} is less "
+                "than one sample."
+            )
+
     def apply(self, x: Tensor, index: np.ndarray, seed: int, epoch: int) -> Tensor:
         """The changed batch; `x` itself when there is nothing to do.
 
@@ -73,11 +89,10 @@ class Augmentation:
             x: (batch, channels, *size) of any dtype, in main memory.
             index: (batch,) source indices.
         Raises:
-            OptionError: a flip of signals, or a shift that is less than one sample along every axis.
+            OptionError: as `check`.
         """
         size = x.shape[2:]
-        if self.flip and len(size) == 1:
-            raise OptionError("augmentation flip: signals have no left and right.\n  Hint: leave flip out.")
+        self.check(size)
         if self.shift:
             x = from_numpy(_shifted(x.numpy(), self.shift, index, seed, epoch))
         if self.flip:
@@ -109,11 +124,6 @@ def _value(word: str, value: str, text: str) -> float | bool:
 def _shifted(x: np.ndarray, shift: float, index: np.ndarray, seed: int, epoch: int) -> np.ndarray:
     size = x.shape[2:]
     reach = [int(shift * samples) for samples in size]
-    if not any(reach):
-        largest = max(size)
-        raise OptionError(
-            f"augmentation shift={shift:g}: {shift:g} · {largest} = {shift * largest:.3g} is less than one sample."
-        )
     # Each sample is a window of the padded batch: one gather of rows, whatever the number of axes.
     padded = np.pad(x, [(0, 0), (0, 0), *((r, r) for r in reach)], mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, size, axis=tuple(range(2, x.ndim)))

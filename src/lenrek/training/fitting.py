@@ -38,6 +38,7 @@ class Fitting:
         network: the weights being trained (not wrapped for several processes).
         batch_size: samples per step, over all processes together.
         history: one row of metrics per finished epoch.
+        epochs_saved: how many of them can be resumed after; only the first process saves.
         precision: how its steps are run; part of the checkpoint, so that a resumed run goes on in the same way.
     """
 
@@ -73,6 +74,7 @@ class Fitting:
         if saved is not None:
             restore(saved[0], self.network, self.average, self.optimizer)
             self.history = saved[1]["history"]
+        self.epochs_saved = len(self.history)
 
     def _precision(self, progress: dict[str, Any] | None) -> Precision:
         """The checkpoint's, after making sure that it is a checkpoint of this very run; otherwise chosen now."""
@@ -121,6 +123,7 @@ class Fitting:
                 row["best"] = self.best is row
                 if processes.is_first():
                     self._save()
+                    self.epochs_saved = len(self.history)
                     scalars.add(row)
                     watcher.epoch(row)
                 processes.wait_for_all()

@@ -12,6 +12,7 @@ from lenrek.data.augment import Augmentation
 from lenrek.data.check import check_source
 from lenrek.data.load import channel_statistics, load_samples
 from lenrek.data.open import open_source
+from lenrek.data.problems import sentences
 from lenrek.data.samples import Samples
 from lenrek.data.source import Source
 from lenrek.data.split import Split, split_source
@@ -56,8 +57,8 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
     _require_parts(source, split)
     source.problems.extend(check_source(source, split))
     known = len(source.problems)
-    for problem in source.problems:
-        say(problem.message)
+    for sentence in sentences(source.problems):
+        say(sentence)
     steps: list[str] = []
 
     def step(sentence: str) -> None:
@@ -65,13 +66,14 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
         say(sentence)
 
     contract, fitted = plan_contract(source, config, architecture)
+    augmentation.check(contract.size)
     step(_describe(source, split))
     step(fitted)
     samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=step)  # type: ignore[arg-type]
     mean, std = channel_statistics(samples, split.train)
     step(augmentation.describe())
-    for problem in source.problems[known:]:  # damaged files, found while decoding
-        say(problem.message)
+    for sentence in sentences(source.problems[known:]):  # damaged files, found while decoding
+        say(sentence)
     readable = _readable(source, split, samples)
     return PreparedData(source, readable, samples, replace(contract, mean=mean, std=std), steps)
 

@@ -25,8 +25,8 @@ class RunFolder:
         self.evaluation = self.path / "evaluation.json"
         self.report = self.path / "report.html"
 
-    def make(self) -> None:
-        """Make the folder where it is missing: before an epoch is spent on what could then not be saved.
+    def made(self) -> RunFolder:
+        """This folder, made where it was missing: before an epoch is spent on what could then not be saved.
 
         Raises:
             OptionError: it cannot be made.
@@ -35,6 +35,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OptionError(f"train: the folder {self.path} cannot be made: {error.strerror}.") from error
+        return self
 
     def write_json(self, path: Path, value: Any) -> None:
         write_bytes_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
@@ -63,14 +64,12 @@ def wanted_run_folder(out: str | Path | None, resume: bool) -> RunFolder | None:
             f"train: {folder.path} already holds a run, which would be lost.\n"
             "  Hint: add --resume to continue it, or name another folder with --out."
         )
-    folder.make()
     return folder
 
 
 def free_run_folder(name: str) -> RunFolder:
     """The first free one of `runs/NAME`, `runs/NAME-2`, …, made at once, so that of two runs each gets its own."""
-    runs = RunFolder("runs")
-    runs.make()
+    runs = RunFolder("runs").made()
     number = 1
     while True:
         folder = RunFolder(runs.path / (name if number == 1 else f"{name}-{number}"))

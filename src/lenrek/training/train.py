@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lenrek.data.problems import sentences
 from lenrek.data.shown import counted, shown_lines
 from lenrek.errors import OptionError
 from lenrek.training import processes
@@ -96,7 +97,10 @@ def train(
         say = _tell if progress and processes.is_first() else _keep_silent
         prepared = prepare(data, config, say)
         source = prepared.source
-        folder = wanted or processes.from_first(lambda: free_run_folder(f"{source.name}-{config.model}"))
+        told = len(source.problems)
+        folder = processes.from_first(  # made only now: what was refused before leaves nothing behind
+            lambda: wanted.made() if wanted else free_run_folder(f"{source.name}-{config.model}")
+        )
         fitting = Fitting(
             config, prepared.contract, prepared.samples, prepared.split, folder, data_fingerprint(source), resume
         )
@@ -114,7 +118,9 @@ def train(
             if processes.is_first():
                 evaluations = write_results(fitting, source, prepared.steps, command)
         except KeyboardInterrupt as interrupt:
-            raise TrainingInterrupted(folder.path, len(fitting.history), config.epochs) from interrupt
+            raise TrainingInterrupted(folder.path, fitting.epochs_saved, config.epochs) from interrupt
+        for sentence in sentences(source.problems[told:]):  # files of a stream that could not be decoded
+            say(sentence)
         processes.wait_for_all()
         return Run(folder.path, config, fitting.history, evaluations, load(folder.path))
 
