@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from pictures import pictures
 
 import lenrek
 from lenrek.errors import CheckpointError, DataError, OptionError
@@ -26,16 +26,6 @@ OPTIONS = {
     ),
 }  # fmt: skip
 MEASURED = ("time_s", "samples_per_s")
-
-
-def pictures() -> tuple[np.ndarray, np.ndarray]:
-    """Two classes of small noisy pictures: bright above, bright below."""
-    random = np.random.default_rng(2)
-    y = np.arange(80) % 2
-    x = random.integers(0, 160, (80, 14, 18), np.uint8)
-    for picture, label in zip(x, y, strict=True):
-        picture[7 * label : 7 * label + 7] += 60
-    return x, y
 
 
 def results(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], list[dict]]:
@@ -92,49 +82,76 @@ def test_interrupted_run_resumes_bit_for_bit(
     assert run.evaluation.loss == evaluations[1]["test"]["loss"]
 
 
+# Every case in a fork of one process: importing PyTorch takes longer than the training.
 KILLED_WHILE_SAVING = """
 import os, pathlib, signal, sys
 sys.path.insert(0, {tests!r})
-import test_resume, lenrek
-saves, replace, write = [0], pathlib.Path.replace, os.fsync
+import test_resume, lenrek.training.train
 
-def replace_or_die(self, target):
-    if str(target).endswith({file!r}):
-        saves[0] += 1
-        if saves[0] == 2 and {moment!r} == "before the rename":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if saves[0] == 2 and {moment!r} == "half written":
-            size = self.stat().st_size
-            os.truncate(self, size // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-    done = replace(self, target)
-    if saves[0] == 2 and {moment!r} == "after the rename" and str(target).endswith({file!r}):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return done
+def train_and_die(file, moment, out):
+    saves, replace = [0], pathlib.Path.replace
 
-pathlib.Path.replace = replace_or_die
-lenrek.train(test_resume.pictures(), out={out!r}, progress=False, **test_resume.OPTIONS["lenet5"])
+    def replace_or_die(self, target):
+        saves[0] += str(target).endswith(file)
+        now = saves[0] == 2 and str(target).endswith(file)
+        if now and moment == "half written":
+            os.truncate(self, self.stat().st_size // 2)
+        if now and moment != "after the rename":
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(self, target)
+        if now:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pathlib.Path.replace = replace_or_die
+    lenrek.training.train.train(
+        test_resume.pictures(), out=out, progress=False, **test_resume.OPTIONS["lenet5"]
+    )
+
+for file, moment, out in {cases!r}:
+    child = os.fork()
+    if child == 0:
+        train_and_die(file, moment, out)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (file, moment, status)
 """
+FILES = ("model.safetensors", "checkpoint.safetensors")
+MOMENTS = ("half written", "before the rename", "after the rename")
 
 
-@pytest.mark.parametrize("moment", ["half written", "before the rename", "after the rename"])
-@pytest.mark.parametrize("file", ["model.safetensors", "checkpoint.safetensors"])
-def test_killed_while_saving(file: str, moment: str, tmp_path: Path) -> None:
-    options = OPTIONS["lenet5"]
-    lenrek.train(pictures(), out=tmp_path / "whole", progress=False, **options)
-    out = tmp_path / "run"
-    script = KILLED_WHILE_SAVING.format(tests=str(Path(__file__).parent), file=file, moment=moment, out=str(out))
+@pytest.fixture(scope="module")
+def whole_lenet5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("whole") / "run"
+    lenrek.train(pictures(), out=path, progress=False, **OPTIONS["lenet5"])
+    return path
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run for each file and moment, killed at that moment of the file's second save."""
+    folder = tmp_path_factory.mktemp("killed")
+    cases = [(file, moment, str(folder / file / moment)) for file in FILES for moment in MOMENTS]
+    script = KILLED_WHILE_SAVING.format(tests=str(Path(__file__).parent), cases=cases)
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("file", FILES)
+def test_killed_while_saving(file: str, moment: str, killed: Path, whole_lenet5: Path) -> None:
+    out = killed / file / moment
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 1
     lenrek.load(out)  # the model that was saved last is whole
-    lenrek.train(pictures(), out=out, resume=True, progress=False, **options)
-    assert_same(tmp_path / "whole", out)
+    lenrek.train(pictures(), out=out, resume=True, progress=False, **OPTIONS["lenet5"])
+    assert_same(whole_lenet5, out)
 
 
-def test_disk_full_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_full_keeps_the_last_checkpoint(
+    whole_lenet5: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = OPTIONS["lenet5"]
-    lenrek.train(pictures(), out=tmp_path / "whole", progress=False, **options)
     fsync, calls = os.fsync, [0]
 
     def full_after_a_while(descriptor: int) -> None:
@@ -149,7 +166,7 @@ def test_disk_full_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "fsync", fsync)
     assert not list((tmp_path / "run").glob(".*.tmp"))
     lenrek.train(pictures(), out=tmp_path / "run", resume=True, progress=False, **options)
-    assert_same(tmp_path / "whole", tmp_path / "run")
+    assert_same(whole_lenet5, tmp_path / "run")
 
 
 def test_resume_with_other_options_or_data_is_refused(whole: tuple[dict, Path]) -> None:
