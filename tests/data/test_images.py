@@ -162,7 +162,7 @@ def jpeg_bytes():
         (b"", "empty: 0 bytes."),
         (b"%PDF-1.7", "not an image: its 8 bytes begin like a PDF."),
         (b"just some words", "not an image: its 15 bytes begin with the text 'just some words'."),
-        (b"\0\1\2\3", "not an image: its 4 bytes begin with 00 01 02 03, which is no image format known here."),
+        (b"\0\1\2\3", "not an image: its 4 bytes begin with 00 01 02 03, which is no format known here."),
     ],
 )
 def test_files_that_are_no_images(tmp_path, content, message):

@@ -97,7 +97,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def describe_start(content: bytes) -> str:
-    """What a file that is no image seems to be.
+    """What a file that is not what its name says seems to be.
 
     >>> describe_start(b"%PDF-1.7 ...")
     'its 12 bytes begin like a PDF'
@@ -108,7 +108,7 @@ def describe_start(content: bytes) -> str:
             return f"its {len(content):,} bytes begin like {what}"
     if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start):
         return f"its {len(content):,} bytes begin with the text {start[:16].decode('ascii')!r}"
-    return f"its {len(content):,} bytes begin with {content[:8].hex(' ')}, which is no image format known here"
+    return f"its {len(content):,} bytes begin with {content[:8].hex(' ')}, which is no format known here"
 
 
 def _header(image: Image.Image) -> ImageHeader:
