@@ -126,6 +126,7 @@ def test_damaged_files_are_named_and_counted_and_the_rest_trains(cli: Cli, here:
     assert "on 16 samples" in evaluated.out
     checked = cli("data", "check", "damaged")
     assert (checked.status, checked.err) == (0, "")
+    assert checked.out.startswith("damaged: 16 images of 14×18, 3 channels; 4 damaged images left out\n")
     assert "damaged   damaged/above/01.png: empty: 0 bytes." in checked.out
 
 
@@ -349,7 +350,13 @@ def test_a_run_is_not_overwritten(cli: Cli, folders: Path, run: Path) -> None:
 
 def test_input_of_another_kind_than_the_network_takes(cli: Cli, run: Path, here: Path) -> None:
     np.savez(here / "grey.npz", x=np.zeros((12, 14, 18), np.uint8), y=np.repeat(["above", "below"], 6))
-    assert "channels" in refused(cli, "evaluate", run, "grey.npz")
+    assert refused(cli, "evaluate", run, "grey.npz") == (
+        "lenrek: fit_sample: the sample is (1, 14, 18), but the network expects (3, any, any): 3 channels and 2 axes.\n"
+    )
+    np.savez(here / "signals.npz", x=np.zeros((12, 14), np.uint8), y=np.repeat(["above", "below"], 6))
+    assert refused(cli, "evaluate", run, "signals.npz") == (
+        "lenrek: evaluate: signals holds signals, which are 1-D, but this network was trained on 2-D data.\n"
+    )
     np.savez(here / "other.npz", x=np.zeros((12, 14, 18, 3), np.uint8), y=np.repeat(["cat", "dog"], 6))
     assert "other has classes this network was not trained on: cat, dog" in refused(cli, "evaluate", run, "other.npz")
     wavfile.write(here / "a.wav", 8000, np.zeros(800, np.int16))
@@ -362,8 +369,8 @@ def test_input_of_another_kind_than_the_network_takes(cli: Cli, run: Path, here:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--model", "lenet"), "create_model: there is no architecture 'lenet'.\n"
-         "  Hint: Did you mean lenet5, alexnet, lenet5_1998?"),
+        (("--model", "dilated_contxt"), "create_model: there is no architecture 'dilated_contxt'.\n"
+         "  Hint: Did you mean dilated_context, dilated_context_large?"),
         (("--momentum", 0.9), "train: momentum 0.9 has no effect with optimizer adamw.\n"
          "  Hint: leave it out, or pass optimizer sgd."),
         (("--grouped",), "split_source: grouped=True, but pictures has no groups.\n"
@@ -387,6 +394,13 @@ def test_option_that_does_not_apply(options: tuple, message: str, cli: Cli, fold
 def test_resume_without_out(cli: Cli, folders: Path) -> None:
     assert refused(cli, "train", folders, "--resume") == (
         "lenrek: train: resume needs to know which run.\n  Hint: pass --out with the run's folder.\n"
+    )
+
+
+def test_training_that_diverges(cli: Cli, folders: Path) -> None:
+    assert refused(cli, "train", folders, *TINY, "--batch-size", 4, "--lr", 1e30, "--quiet", "--out", "out") == (
+        "lenrek: train: the loss became nan in epoch 1, step 2 of 3.\n"
+        "  Hint: lower the learning rate (now 1e+30), or pass --clip-norm 1.\n"
     )
 
 
@@ -440,7 +454,8 @@ def test_ctrl_c_names_the_command_that_continues(folders: Path, here: Path) -> N
     training = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     metrics = here / "runs/pictures-lenet5/metrics.jsonl"
     until = time.monotonic() + 60
-    while not metrics.exists() and time.monotonic() < until:
+    # The second line is written when the first epoch is safely saved.
+    while not (metrics.exists() and metrics.read_text().count("\n") > 1) and time.monotonic() < until:
         time.sleep(0.02)
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=60)
@@ -451,7 +466,7 @@ def test_ctrl_c_names_the_command_that_continues(folders: Path, here: Path) -> N
         f"to continue: lenrek train {folders} --epochs 400 --precision fp32 --out runs/pictures-lenet5 --resume"
     )
     epoch, of, epochs = finished.split()
-    # An interrupt between the renames of two files leaves one epoch more on disk than it is sure of.
+    # An interrupt while an epoch is being saved leaves its metrics, but does not count it.
     assert len(metrics.read_text().splitlines()) - int(epoch) in (0, 1)
     assert (of, epochs) == ("of", "400")
     assert "Traceback" not in err
@@ -466,6 +481,7 @@ def test_ctrl_c_before_there_is_anything_to_save(cli: Cli, folders: Path, monkey
     monkeypatch.setattr(fitting, "train_epoch", interrupted)
     outcome = cli("train", folders, *TINY, "--out", "out", "--quiet")
     assert (outcome.status, outcome.out, outcome.err) == (130, "", "lenrek: interrupted in epoch 1\n")
+    assert not Path("out").exists()
 
 
 def test_reader_that_goes_away(here: Path) -> None:

@@ -20,6 +20,7 @@ def check(
 
     from lenrek.data.check import check_source
     from lenrek.data.open import open_source
+    from lenrek.data.problems import count_damaged
 
     found = open_source(source, strict=strict)
     problems = [*found.problems, *check_source(found)]
@@ -35,7 +36,9 @@ def check(
     smallest, largest = ("×".join(map(str, size)) for size in (found.sizes.min(0), found.sizes.max(0)))
     sizes = smallest if smallest == largest else f"{smallest} to {largest}"
     channels = counted(found.channels, "channel")
-    print(f"{shown(found.name)}: {counted(len(found), found.kind)} of {sizes}, {channels}\n")
+    damaged = count_damaged(problems)
+    left_out = f"; {counted(damaged, f'damaged {found.kind}')} left out" if damaged else ""
+    print(f"{shown(found.name)}: {counted(len(found), found.kind)} of {sizes}, {channels}{left_out}\n")
     rows = [[name, f"{count:,}"] for name, count in zip(found.classes, counts, strict=True)]
     table(["class", "samples"], rows, numeric=(1,))
     print()

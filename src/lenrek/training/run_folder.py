@@ -37,6 +37,11 @@ class RunFolder:
             raise OptionError(f"train: the folder {self.path} cannot be made: {error.strerror}.") from error
         return self
 
+    def remove_if_empty(self) -> None:
+        """Leave no trace of a run that ended before its first epoch did."""
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def write_json(self, path: Path, value: Any) -> None:
         write_bytes_atomically(path, (json.dumps(value, indent=1) + "\n").encode())
 

@@ -119,6 +119,9 @@ def train(
                 evaluations = write_results(fitting, source, prepared.steps, command)
         except KeyboardInterrupt as interrupt:
             raise TrainingInterrupted(folder.path, fitting.epochs_saved, config.epochs) from interrupt
+        finally:
+            if processes.is_first():
+                folder.remove_if_empty()
         for sentence in sentences(source.problems[told:]):  # files of a stream that could not be decoded
             say(sentence)
         processes.wait_for_all()
