@@ -40,7 +40,7 @@ TASKS = {
     "mnist": ("handwritten digits, 28×28", "mnist --model lenet5 --epochs 10"),
     "fashion-mnist": (
         "clothes, 28×28",
-        "fashion-mnist --model resnet20 --epochs 12 --augment shift=0.04,flip --precision bf16",
+        "fashion-mnist --model resnet9_small --epochs 12 --augment shift=0.04,flip",
     ),
     "spoken-digits": (
         "spoken digits, 1-D, random takes",
@@ -57,7 +57,7 @@ TASKS = {
     ),
     "flowers": (
         "photos of flowers, from scratch, streamed",
-        "flowers.tar.gz --model resnet20 --size 64 --epochs 25 --batch-size 64 --augment shift=0.1,flip --loading stream",
+        "flowers.tar.gz --model resnet9_small --size 96 --epochs 30 --batch-size 64 --augment shift=0.1,flip --loading stream",
     ),
 }
 

@@ -46,7 +46,7 @@ class InputContract:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> InputContract:
         try:
-            fixed = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in fields.items()}
+            fixed: dict[str, Any] = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in fields.items()}
             return cls(**fixed)
         except (TypeError, AttributeError) as error:
             raise CheckpointError(f"InputContract: the stored contract cannot be read: {error}.") from error
