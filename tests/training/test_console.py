@@ -79,3 +79,12 @@ def test_a_terminal_gets_a_bar_that_leaves_only_the_lines(capsys, monkeypatch):
     assert "7/30" in written
     assert "epoch 2/5" in written  # the bar went on to the next epoch
     assert written.rstrip().endswith("\x1b[2K")  # and was wiped out at the end
+
+
+def test_the_bar_names_the_epoch_at_work(clock):
+    with Progress(6, 3, epochs_done=4, shown=False) as progress:
+        assert progress.bar.tasks[0].description == "5/6"
+        progress.epoch(row(5))
+        assert progress.bar.tasks[0].description == "6/6"
+        progress.epoch(row(6))
+        assert progress.bar.tasks[0].description == "6/6"

@@ -154,13 +154,12 @@ class Fitting:
         return bool(self.history) and patience is not None and len(self.history) - self.best["epoch"] >= patience
 
     def _save(self) -> None:
-        """The model first where it is the best, then the checkpoint that says so: a crash between the two repeats the
-        epoch and writes the same model again."""
+        """The checkpoint last: a crash before it repeats the epoch and writes the same model and metrics again."""
         origin = {"config": self.config.to_json(), "data_fingerprint": self.data_fingerprint}
         if self.best is self.history[-1]:
             about = {"training": origin | {"epoch": len(self.history)}}
             save_model(self.folder.model, self.kept, self.config.model, self.contract, about)
+        self.folder.write_metrics(self.history)
         progress = origin | {"history": self.history, "precision": asdict(self.precision)}
         save_checkpoint(self.folder.checkpoint, self.network, self.average, self.optimizer, progress)
-        self.folder.write_metrics(self.history)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lenrek.data.problems import sentences
-from lenrek.data.shown import counted, shown_lines
+from lenrek.data.shown import shown_lines
 from lenrek.errors import OptionError
 from lenrek.training import processes
 from lenrek.training.classifier import Classifier, load
@@ -114,7 +114,7 @@ def train(
             ) as watcher:
                 fitting.run(watcher, tensorboard)
             if (done := len(fitting.history)) < config.epochs:
-                say(f"Stopped early: {counted(done - fitting.best['epoch'], 'epoch')} without a better one.")
+                say(f"Stopped early: none of the last {done - fitting.best['epoch']} epochs was better.")
             if processes.is_first():
                 evaluations = write_results(fitting, source, prepared.steps, command)
         except KeyboardInterrupt as interrupt:

@@ -1,0 +1,127 @@
+"""An epoch against plain PyTorch, written out."""
+
+
+import numpy as np
+import pytest
+import torch
+from pictures import pictures
+from torch import nn
+
+from lenrek.data.arrays import array_source
+from lenrek.data.augment import Augmentation
+from lenrek.data.load import load_samples
+from lenrek.errors import DataError
+from lenrek.models.contract import InputContract
+from lenrek.training import loop, processes
+from lenrek.training.config import TrainConfig
+from lenrek.training.ema import AveragedWeights
+from lenrek.training.loop import Step, epoch_order, posteriors, train_epoch, whole_batch
+from lenrek.training.optimizer import make_optimizer
+from lenrek.training.precision import PLAIN
+
+CONTRACT = InputContract(1, (14, 18), (0.4,), (0.2,), ("above", "below"))
+CPU = torch.device("cpu")
+
+
+class Seen:
+    def __init__(self) -> None:
+        self.batches: list[tuple[int, float, float]] = []
+
+    def batch(self, done: int, loss: float, accuracy: float, samples_per_s: float) -> None:
+        self.batches.append((done, loss, accuracy))
+
+    def epoch(self, row: dict) -> None:
+        raise NotImplementedError("an epoch is told by whoever has its validation figures")
+
+
+def network(seed: int = 1) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(1, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 10 * 14, 2))
+
+
+def test_an_epoch_equals_its_plain_form() -> None:
+    x, y = pictures(50)
+    samples = load_samples(array_source("a", x, y), CONTRACT)
+    indices = np.arange(3, 46)
+    config = TrainConfig(
+        "a", epochs=3, batch_size=8, optimizer="sgd", learning_rate=0.05, momentum=0.8, weight_decay=0.01,
+        schedule="cosine", label_smoothing=0.2, clip_norm=0.5, seed=9,
+    )  # fmt: skip
+    trained, seen = network(), Seen()
+    average = AveragedWeights(trained, 0.7)
+    step = Step(trained, CONTRACT, PLAIN, CPU)
+    row = train_epoch(
+        step, samples, indices, 1, config, Augmentation(), make_optimizer(trained, config), trained, average, seen
+    )
+
+    plain = network()
+    velocity = [torch.zeros_like(p) for p in plain.parameters()]
+    mean_weights = [p.detach().clone() for p in plain.parameters()]
+    order = epoch_order(indices, 9, 1)
+    losses, right = [], 0
+    for number in range(5):  # 43 samples are 5 batches of 8, and 3 that wait for another epoch
+        chosen = order[8 * number : 8 * number + 8]
+        given = (torch.tensor(x[chosen])[:, None] / 255 - 0.4) / 0.2
+        log_posteriors = plain(given).log_softmax(1)
+        target = torch.full((8, 2), 0.1)
+        target[range(8), y[chosen]] += 0.8
+        loss = -(target * log_posteriors).sum(1).mean()
+        losses.append(loss.item())
+        right += (log_posteriors.argmax(1).numpy() == y[chosen]).sum()
+        gradients = torch.autograd.grad(loss, list(plain.parameters()))
+        length = sum(g.square().sum() for g in gradients).sqrt()
+        assert length > 0.5  # so that it is shortened
+        rate = 0.05 * 0.5 * (1 + np.cos(np.pi * (5 + number + 0.5) / 15))
+        decay = min(0.7, (1 + 5 + number) / (10 + 5 + number))
+        with torch.no_grad():
+            for p, g, v, m in zip(plain.parameters(), gradients, velocity, mean_weights, strict=True):
+                g = g * 0.5 / length + (0.01 * p if p.ndim > 1 else 0)
+                v.copy_(g) if number == 0 else v.mul_(0.8).add_(g)
+                p -= rate * (g + 0.8 * v)
+                m.copy_(decay * m + (1 - decay) * p)
+    for ours, theirs in zip(trained.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    for ours, theirs in zip(average.network.parameters(), mean_weights, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert row["train_accuracy"] == pytest.approx(right / 40)
+    assert row["learning_rate"] == pytest.approx(rate)
+    assert [done for done, _, _ in seen.batches] == [1, 2, 3, 4, 5]
+    assert seen.batches[1][1:] == pytest.approx((np.mean(losses[:2]), seen.batches[1][2]), rel=1e-5)
+    assert seen.batches[-1][1:] == pytest.approx((row["train_loss"], row["train_accuracy"]))
+
+
+def test_the_order_is_of_seed_and_epoch() -> None:
+    indices = np.array([2, 5, 7, 11, 13, 17, 19])
+    orders = [tuple(epoch_order(indices, seed, epoch)) for seed in (0, 1) for epoch in (0, 1, 2)]
+    assert len(set(orders)) == 6
+    assert all(sorted(order) == indices.tolist() for order in orders)
+    assert orders[1] == tuple(epoch_order(indices, 0, 1))
+
+
+@pytest.mark.parametrize(("largest", "values"), [(256, 1 << 22), (7, 1 << 22), (256, 14 * 18 * 5), (256, 3)])
+def test_posteriors_do_not_depend_on_the_batches(
+    largest: int, values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = pictures(23)
+    samples = load_samples(array_source("a", x, y), CONTRACT)
+    step = Step(nn.Sequential(nn.Dropout(0.5), network(), nn.BatchNorm1d(2)), CONTRACT, PLAIN, CPU)
+    monkeypatch.setattr(loop, "EVALUATION_BATCH", largest)
+    monkeypatch.setattr(loop, "EVALUATION_VALUES", values)
+    asked = np.array([4, 22, 0, 9, 1, 17, 8, 3])
+    found, labels, index = posteriors(step, samples, asked)
+    assert index.tolist() == asked.tolist()
+    assert labels.tolist() == y[asked].tolist()
+    given = (torch.tensor(x[asked])[:, None] / 255 - 0.4) / 0.2
+    expected = step.network.eval()(given).double().softmax(1).detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.dtype == np.float64
+    assert [part.shape for part in posteriors(step, samples, asked[:0])] == [(0, 2), (0,), (0,)]
+
+
+def test_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (whole_batch(32, 100), whole_batch(32, 7)) == (32, 7)
+    monkeypatch.setattr(processes, "world_size", lambda: 3)
+    assert (whole_batch(33, 100), whole_batch(33, 8)) == (33, 6)
+    with pytest.raises(DataError, match=r"^train: 2 training samples cannot be shared by 3 processes"):
+        whole_batch(33, 2)
