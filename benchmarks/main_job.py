@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +45,11 @@ TASKS = {
     ),
     "spoken-digits": (
         "spoken digits, 1-D, random takes",
-        "spoken-digits.tar.gz --model m5 --epochs 20 --batch-size 64 --augment shift=0.1 --not-grouped",
+        "spoken-digits.tar.gz --model m5 --epochs 30 --batch-size 64 --augment shift=0.1 --not-grouped",
     ),
     "spoken-digits, new speakers": (
         "spoken digits, 1-D, held-out speakers",
-        "spoken-digits.tar.gz --model m5 --epochs 20 --batch-size 64 --augment shift=0.1 --grouped "
+        "spoken-digits.tar.gz --model m5 --epochs 30 --batch-size 64 --augment shift=0.1 --grouped "
         "--validation 0.17 --test 0.17",
     ),
     "voxels": (
@@ -57,7 +58,8 @@ TASKS = {
     ),
     "flowers": (
         "photos of flowers, from scratch, streamed",
-        "flowers.tar.gz --model resnet9_small --size 96 --epochs 30 --batch-size 64 --augment shift=0.1,flip --loading stream",
+        "flowers.tar.gz --model resnet9_small --size 96 --epochs 30 --batch-size 64 --augment shift=0.1,flip "
+        "--loading stream",
     ),
 }
 
@@ -92,7 +94,7 @@ def baseline(task: str, seed: int) -> float:
     from sklearn.linear_model import LogisticRegression
 
     words = shlex.split(TASKS[task][1])
-    options = dict(zip(words[1:], words[2:], strict=False))
+    options = dict(pairwise(words[1:]))
     data = str(DATA / words[0]) if "." in words[0] else words[0]
     size = (int(options["--size"]),) if "--size" in options else None
     grouped = True if "--grouped" in words else None

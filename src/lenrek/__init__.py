@@ -23,7 +23,7 @@ _HOMES = {
     "check_source": "lenrek.data.check",
     "LenrekError": "lenrek.errors",
 }
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from lenrek.data.check import check_source
