@@ -484,11 +484,12 @@ def test_ctrl_c_before_there_is_anything_to_save(cli: Cli, folders: Path, monkey
     assert not Path("out").exists()
 
 
-def test_reader_that_goes_away(here: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["1", ""], ids=["while writing", "at the end"])
+def test_reader_that_goes_away(unbuffered: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    environment = os.environ | {"LENREK_CACHE": str(here / "cache")}
-    command = [sys.executable, "-m", "lenrek", "models", "--json"]
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    command = [sys.executable, "-m", "lenrek", "--version"]
     ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, env=environment)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, "")

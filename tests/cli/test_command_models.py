@@ -39,10 +39,19 @@ def test_every_architecture_is_listed(cli: Cli) -> None:
 
 def test_table_has_one_line_each_when_it_is_not_a_terminal(cli: Cli) -> None:
     heading, _, *rows = cli("models").out.splitlines()
-    assert heading.split() == ["model", "for", "min", "size", "size", "parameters", "source"]
+    assert heading.split() == ["model", "for", "min", "size", "parameters", "source"]
     assert [row.split()[0] for row in rows] == lenrek.list_models()
     assert all(row == row.rstrip() for row in rows)
-    assert "1-D, 2-D, 3-D" in rows[0]
+    assert "1/2/3-D" in rows[0]
+
+
+def test_rows_are_cut_to_fit_a_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = cli("models").out.splitlines()[2:]
+    assert [row.split()[0] for row in rows] == lenrek.list_models()
+    assert all(len(row) <= 80 for row in rows)
+    assert rows[0].endswith("…")
 
 
 def test_help_and_version_import_nothing_slow() -> None:

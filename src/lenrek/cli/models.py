@@ -19,8 +19,8 @@ def models(json: Annotated[bool, typer.Option("--json", help="One JSON object pe
             emit(row)
         return
     cells = [
-        [r["name"], ", ".join(f"{n}-D" for n in r["ndims"]), str(r["min_size"]), str(r["default_size"]),
+        [r["name"], "/".join(map(str, r["ndims"])) + "-D", str(r["min_size"]), str(r["default_size"]),
          f"{r['parameters']:,}", r["source"]]
         for r in rows
     ]  # fmt: skip
-    table(["model", "for", "min size", "size", "parameters", "source"], cells, numeric=(2, 3, 4))
+    table(["model", "for", "min", "size", "parameters", "source"], cells, numeric=(2, 3, 4), wrap=False)
