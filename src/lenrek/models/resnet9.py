@@ -26,8 +26,9 @@ class Residual(nn.Module):
 
 
 class ResNet9(nn.Module):
-    """Four convolutions of 1, 2, 4 and 8 times `width` channels, all but the first followed by a 2-fold max-pool; a residual
-    block after the second and the fourth; the maximum over all positions, and a linear layer.
+    """Four convolutions of 1, 2, 4 and 8 times `width` channels, all but the first followed by a 2-fold max-pool.
+
+    A residual block stands after the second and the fourth; then the maximum over all positions, and a linear layer.
 
     The paper scales the logits by 1/8 to suit its learning rate; here the linear layer does without.
 
