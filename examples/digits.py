@@ -2,7 +2,7 @@
 
 import lenrek
 
-# Few samples (1,797, of 8×8 pixels): random shifts, softer targets and averaged weights keep the network from learning them
+# Few samples (1,797, of 8×8 pixels): shifts, softer targets and averaged weights keep the network from learning them
 # by heart. A fifth of them is held out for the figure at the end.
 run = lenrek.train(
     "digits", model="lenet5", epochs=60, batch_size=64, augment="shift=0.07", label_smoothing=0.1, ema=0.99, test=0.2
