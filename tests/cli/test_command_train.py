@@ -128,6 +128,4 @@ def test_parse_size(text: str | None, size: tuple[int, ...] | None) -> None:
 def test_size_that_is_none(text: str) -> None:
     with pytest.raises(OptionError) as error:
         parse_size(text)
-    assert str(error.value) == (
-        f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96."
-    )
+    assert str(error.value) == (f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96.")

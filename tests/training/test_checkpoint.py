@@ -49,6 +49,5 @@ def test_other_files_are_no_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError) as info:
         read_checkpoint(tmp_path / "weights")
     assert str(info.value) == (
-        f"resume: {tmp_path}/weights is not a training checkpoint.\n"
-        "  Hint: weights to predict with go to lenrek.load."
+        f"resume: {tmp_path}/weights is not a training checkpoint.\n  Hint: weights to predict with go to lenrek.load."
     )

@@ -71,9 +71,7 @@ def test_evaluation_repeats_the_runs_own_figures_exactly(run: lenrek.Run, folder
     assert validation.to_json() == run.evaluations["validation"].to_json()
 
 
-def test_no_training_sample_is_evaluated(
-    run: lenrek.Run, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_training_sample_is_evaluated(run: lenrek.Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
     original = classifier_module.posteriors
 
@@ -182,9 +180,7 @@ def test_load(run: lenrek.Run, tmp_path: Path) -> None:
         assert not loaded.network.training
     with pytest.raises(CheckpointError) as info:
         lenrek.load(tmp_path)
-    assert str(info.value) == (
-        f"load: the folder {tmp_path} holds no trained model: no model.safetensors is in it."
-    )
+    assert str(info.value) == (f"load: the folder {tmp_path} holds no trained model: no model.safetensors is in it.")
     with pytest.raises(CheckpointError, match=r"nothing\.safetensors"):
         lenrek.load(tmp_path / "nothing.safetensors")
     save_file({"weight": torch.zeros(2)}, tmp_path / "plain.safetensors")

@@ -1,6 +1,5 @@
 """An epoch against plain PyTorch, written out."""
 
-
 import numpy as np
 import pytest
 import torch
@@ -100,9 +99,7 @@ def test_the_order_is_of_seed_and_epoch() -> None:
 
 
 @pytest.mark.parametrize(("largest", "values"), [(256, 1 << 22), (7, 1 << 22), (256, 14 * 18 * 5), (256, 3)])
-def test_posteriors_do_not_depend_on_the_batches(
-    largest: int, values: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_posteriors_do_not_depend_on_the_batches(largest: int, values: int, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = pictures(23)
     samples = load_samples(array_source("a", x, y), CONTRACT)
     step = Step(nn.Sequential(nn.Dropout(0.5), network(), nn.BatchNorm1d(2)), CONTRACT, PLAIN, CPU)

@@ -18,7 +18,8 @@ LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"
 
 
 @pytest.mark.parametrize(
-    ("model", "port", "out"), [("lenet5", "29613", None), ("resnet20", "29614", "two")]  # resnet20 has batch norm
+    ("model", "port", "out"),
+    [("lenet5", "29613", None), ("resnet20", "29614", "two")],  # resnet20 has batch norm
 )
 def test_two_processes_train_as_one(model: str, port: str, out: str | None, tmp_path: Path) -> None:
     x, y = pictures()

@@ -77,9 +77,7 @@ def register(
     def add(build: Build) -> Build:
         if name in ARCHITECTURES:
             raise ModelError(f"register: the name {name!r} is taken by {ARCHITECTURES[name].source}.")
-        ARCHITECTURES[name] = Architecture(
-            name, build, ndims, min_size, default_size, source, learning_rate, published
-        )
+        ARCHITECTURES[name] = Architecture(name, build, ndims, min_size, default_size, source, learning_rate, published)
         return build
 
     return add

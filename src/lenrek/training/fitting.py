@@ -162,4 +162,3 @@ class Fitting:
         self.folder.write_metrics(self.history)
         progress = origin | {"history": self.history, "precision": asdict(self.precision)}
         save_checkpoint(self.folder.checkpoint, self.network, self.average, self.optimizer, progress)
-

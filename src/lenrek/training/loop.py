@@ -95,9 +95,7 @@ def train_epoch(
     start = time.perf_counter()
     losses, right, seen, rate = 0.0, 0.0, 0, 0.0
     for number, batch in enumerate(samples.batches(order, share)):
-        rate = config.peak_learning_rate * rate_factor(
-            config.schedule, epoch * steps + number, config.epochs * steps
-        )
+        rate = config.peak_learning_rate * rate_factor(config.schedule, epoch * steps + number, config.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x = augmentation.apply(batch.x, batch.index, config.seed, epoch)

@@ -29,4 +29,3 @@ def duration(time_s: float) -> str:
         return f"{seconds // 60} min {seconds % 60:02d} s"
     minutes = round(time_s / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
