@@ -156,6 +156,7 @@ def main() -> None:
             result = run(task, seed)
             print(f"{task}, seed {seed}: {result['accuracy']:.2%} in {result['train_s']:.0f} s", flush=True)
             results.append(result)
+            RESULTS.mkdir(exist_ok=True)
             with LOG.open("a") as log:
                 log.write(json.dumps(result) + "\n")
     (RESULTS / "main_job.md").write_text(table(results))

@@ -15,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import TINY, Cli, class_folders, picture
 from PIL import Image
 from scipy.io import wavfile
-
-from conftest import TINY, Cli, class_folders, picture
 
 PNG = Image.fromarray(picture("above", 7))
 

@@ -6,9 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+from commands import Cli, class_folders, picture
 from PIL import Image
-
-from conftest import Cli, class_folders, picture
 
 
 def problematic(root: Path) -> Path:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Cli, class_folders
 
 import lenrek
-from conftest import Cli, class_folders
 
 
 @pytest.fixture

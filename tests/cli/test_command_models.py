@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from commands import Cli
 
 import lenrek
-from conftest import Cli
 
 NO_TORCH = """
 import sys

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Cli
 
 import lenrek
-from conftest import Cli
 from lenrek.cli.console import shown
 
 

@@ -8,9 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from commands import TINY, Cli
 
 import lenrek
-from conftest import TINY, Cli
 from lenrek.cli.train import parse_size, train
 from lenrek.errors import OptionError
 from lenrek.training.config import CHOICES, TrainConfig

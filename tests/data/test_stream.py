@@ -113,6 +113,7 @@ def test_cores_are_those_of_this_process():
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a child")
 def test_ctrl_c_ends_the_loop_and_the_process():
     script = textwrap.dedent("""
+        import time
         import numpy as np
         from made import CONTRACT, decoding_threads, made_source
         from lenrek.data.stream import StreamedSamples
@@ -121,6 +122,9 @@ def test_ctrl_c_ends_the_loop_and_the_process():
             for number, _ in enumerate(samples.batches(samples.index, 100)):
                 print("ready", flush=True)
         except KeyboardInterrupt:
+            deadline = time.monotonic() + 10  # a thread that was just being started ends a moment later
+            while decoding_threads() and time.monotonic() < deadline:
+                time.sleep(0.01)
             print("interrupted", len(decoding_threads()), flush=True)
     """)
     folder = Path(__file__).parent

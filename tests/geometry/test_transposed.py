@@ -41,6 +41,8 @@ def test_the_shape_is_pytorch_s(ndim, data):
         x, weight = torch.zeros(1, 1, *in_size), torch.zeros(1, 1, *kernel_size)
         theirs = CONV_TRANSPOSE[ndim](x, weight, **arguments).shape[2:]
     except RuntimeError:
+        theirs = (0,)
+    if 0 in theirs:  # PyTorch returns such outputs, which hold nothing; we refuse them
         with pytest.raises(ShapeError):
             transposed_output_size(in_size, kernel_size, **arguments)
     else:

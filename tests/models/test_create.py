@@ -77,7 +77,7 @@ def test_other_dimensions_are_made():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("lenet",), "there is no architecture 'lenet'.\n  Hint: Did you mean lenet5, alexnet, lenet5_1998?"),
+        (("lenet",), "there is no architecture 'lenet'.\n  Hint: Did you mean lenet5, alexnet, resnet9?"),
         (("transformer9000",), "there is no architecture 'transformer9000'.\n  Hint: lenrek models lists them all."),
         (("lenet5", 0), "num_classes must be at least 1, but is 0."),
         (("lenet5", 10, -3), "in_channels must be at least 1, but is -3."),
