@@ -2,6 +2,7 @@
 
 project = "lenrek"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+default_role = "code"
 html_theme = "furo"
 html_title = "lenrek"
 autodoc_member_order = "bysource"

@@ -86,7 +86,7 @@ class Augmentation:
         """The changed batch; `x` itself when there is nothing to do.
 
         Args:
-            x: (batch, channels, *size) of any dtype, in main memory.
+            x: `(batch, channels, *size)` of any dtype, in main memory.
             index: (batch,) source indices.
         Raises:
             OptionError: as `check`.

@@ -21,16 +21,14 @@ def open_source(
 ) -> Source:
     """Labelled samples from a named set, a path, or a pair of arrays.
 
-    | data | read as |
-    |---|---|
-    | digits, mnist, fashion-mnist, cifar10 | the named set (write ./mnist for a folder of that name) |
-    | a folder | class folders of images or WAV files (`open_folders`); |
-    | | MNIST's IDX files, one `.npz`, `.npy` files, or a table called manifest or labels |
-    | .csv, .tsv, .parquet | a table path,label[,split][,group] (`open_manifest`) |
-    | .npz, .npy | arrays (`open_npz`, `open_npy`) |
-    | …-idx3-ubyte[.gz] | IDX images with their labels beside |
-    | .tar.gz, .tgz, .tar, .zip | any of these, unpacked into the cache folder |
-    | (x, y) | arrays (`array_source`) |
+    - "digits", "mnist", "fashion-mnist", "cifar10": the named set (write ./mnist for a folder of that name).
+    - A folder: class folders of images or WAV files (`open_folders`), MNIST's IDX files, one `.npz`, `.npy` files, or a
+      table called manifest or labels.
+    - `.csv`, `.tsv`, `.parquet`: a table path,label[,split][,group] (`open_manifest`).
+    - `.npz`, `.npy`: arrays (`open_npz`, `open_npy`).
+    - `…-idx3-ubyte[.gz]`: IDX images with their labels beside.
+    - `.tar.gz`, `.tgz`, `.tar`, `.zip`: any of these, unpacked into the cache folder.
+    - (x, y): arrays (`array_source`).
 
     Damaged files are left out and named in `problems`, and so is every guess.
 

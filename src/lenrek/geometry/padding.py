@@ -35,13 +35,11 @@ def resolve_padding(
 
     With reach = dilation·(kernel_size − 1), the distance from a window's first sample to its last:
 
-    | name | before, after | outputs for stride 1 |
-    |---|---|---|
-    | `valid` | 0, 0 | in − reach |
-    | `same`, `same_upper` | ⌊reach/2⌋, ⌈reach/2⌉ | in |
-    | `same_lower` | ⌈reach/2⌉, ⌊reach/2⌋ | in |
-    | `causal` | reach, 0 | in |
-    | `full` | reach, reach | in + reach |
+    - `valid`: 0 and 0, for in − reach outputs at stride 1.
+    - `same`, `same_upper`: ⌊reach/2⌋ and ⌈reach/2⌉, for in outputs.
+    - `same_lower`: ⌈reach/2⌉ and ⌊reach/2⌋, for in outputs.
+    - `causal`: reach and 0, for in outputs.
+    - `full`: reach and reach, for in + reach outputs.
 
     No name looks at the stride, because a stride always means "compute with stride 1, then keep every stride-th":
     `same` gives ⌈in/stride⌉ outputs, the first one centred where it would be without a stride. The SAME of TensorFlow

@@ -36,9 +36,9 @@ class ReceptiveField:
         """The field of the features that `window` computes from features with this field.
 
         Source: Araujo, Norris & Sim 2019, doi:10.23915/distill.00021.
-        Example: two layers with kernel 3, padding 1 and stride 2.
+        Example:
             >>> from lenrek.geometry.window import windows
-            >>> (first,), (second,) = (windows((n,), 3, stride=2, padding=1) for n in (7, 4))
+            >>> (first,), (second,) = (windows((n,), 3, stride=2, padding=1) for n in (7, 4))  # two layers
             >>> field = ReceptiveField().through(first).through(second)
             >>> str(field.size), str(field.stride), str(field.start), str(field.centre(0))
             ('7', '4', '-3', '0')

@@ -73,7 +73,7 @@ class Classifier:
         """One prediction per readable sample, in the order given.
 
         Args:
-            inputs: a file, a folder, several of them, or an array (n, channels, *size).
+            inputs: a file, a folder, several of them, or an array `(n, channels, *size)`.
             strict: raise at the first file that cannot be read, instead of leaving it out (see `problems`).
 
         Raises:
