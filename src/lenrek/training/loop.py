@@ -10,14 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from lenrek.data.augment import Augmentation
 from lenrek.data.normalise import normalise
 from lenrek.data.samples import Samples
 from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
-from lenrek.training import processes
+from lenrek.training import objective, processes
 from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
 from lenrek.training.precision import Precision
@@ -125,13 +124,13 @@ def _optimize(
 ) -> tuple[float, float]:
     """One step of the optimiser; the batch's mean loss and number of right answers."""
     logits = step.logits(x)
-    loss = cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    loss = objective.loss(logits, labels, config.label_smoothing)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if config.clip_norm is not None:
         nn.utils.clip_grad_norm_(step.network.parameters(), config.clip_norm)
     optimizer.step()
-    return loss.item(), (logits.argmax(1) == labels).sum().item()
+    return loss.item(), objective.num_right(logits, labels)
 
 
 @torch.inference_mode()
@@ -140,7 +139,7 @@ def posteriors(step: Step, samples: Samples, indices: np.ndarray) -> tuple[np.nd
     step.network.eval()
     values = step.contract.channels * math.prod(step.contract.size)
     batches = samples.batches(indices, min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // values)))
-    seen = [(step.logits(b.x).double().softmax(1).cpu().numpy(), b.labels.numpy(), b.index) for b in batches]
+    seen = [(objective.posteriors(step.logits(b.x)).cpu().numpy(), b.labels.numpy(), b.index) for b in batches]
     if not seen:
         num_classes = len(step.contract.classes)
         return np.empty((0, num_classes)), np.empty(0, np.int64), np.empty(0, np.int64)
