@@ -1,7 +1,7 @@
 """What a network is trained for: one class per sample.
 
-Here is where a regression head or several labels per sample would come in: another set of these three functions, and the
-evaluation that goes with it. Nothing else in training knows what the outputs mean.
+Here is where a regression head or several labels per sample would come in: another set of these three functions, and
+the evaluation that goes with it. Nothing else in training knows what the outputs mean.
 """
 
 from __future__ import annotations
