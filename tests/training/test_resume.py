@@ -145,7 +145,9 @@ def test_killed_while_saving(file: str, moment: str, killed: Path, whole_lenet5:
     done = 2 if file == "checkpoint.safetensors" and moment == "after the rename" else 1
     assert len(read_checkpoint(out / "checkpoint.safetensors")[1]["history"]) == done
     lenrek.load(out)  # the model that was saved last is whole
+    assert bool(list(out.glob(".*.tmp"))) == (moment != "after the rename")
     lenrek.train(pictures(), out=out, resume=True, progress=False, **OPTIONS["lenet5"])
+    assert not list(out.glob(".*.tmp"))
     assert_same(whole_lenet5, out)
 
 

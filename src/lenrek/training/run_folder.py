@@ -28,11 +28,15 @@ class RunFolder:
     def made(self) -> RunFolder:
         """This folder, made where it was missing: before an epoch is spent on what could then not be saved.
 
+        Half-written files that a killed run left beside the whole ones go.
+
         Raises:
             OptionError: it cannot be made.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            for half_written in self.path.glob(".*.tmp"):
+                half_written.unlink()
         except OSError as error:
             raise OptionError(f"train: the folder {self.path} cannot be made: {error.strerror}.") from error
         return self
