@@ -24,7 +24,7 @@ def processor_name() -> str:
 def describe_machine(device: torch.device) -> str:
     """One line: processor, threads, instruction set; and the GPU where one is used."""
     capability = torch.backends.cpu.get_cpu_capability()
-    line = f"{processor_name()}, {counted(torch.get_num_threads(), "thread")}, {capability}"
+    line = f"{processor_name()}, {counted(torch.get_num_threads(), 'thread')}, {capability}"
     return f"{torch.cuda.get_device_name(device)}; {line}" if device.type == "cuda" else line
 
 
