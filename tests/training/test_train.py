@@ -248,3 +248,18 @@ def test_flowers_streamed_from_their_files(real_data: Path, tmp_path: Path) -> N
     assert run.classifier.contract.channels == 3
     assert run.classifier.contract.fit == "crop"
     assert run.classifier.evaluate(table).to_json() == run.evaluation.to_json()
+
+
+@pytest.mark.parametrize(
+    ("grouped", "sentence"),
+    [
+        (True, "Each of the 8 groups is in one part."),
+        (False, "The 8 groups are spread over the parts: with --grouped, each would be in one."),
+    ],
+)
+def test_groups_are_spoken_of(grouped: bool, sentence: str, tmp_path: Path) -> None:
+    x, y = pictures(40)
+    np.savez(tmp_path / "scans.npz", x=x, y=y, groups=np.arange(40) // 5)
+    said: list[str] = []
+    prepare(tmp_path / "scans.npz", TrainConfig("scans", grouped=grouped, validation=0.2, test=0.2), said.append)
+    assert any(line.startswith("scans: 40 images") and line.endswith(sentence) for line in said), said

@@ -102,4 +102,14 @@ def _readable(source: Source, split: Split, samples: Samples) -> Split:
 
 def _describe(source: Source, split: Split) -> str:
     counts = f"{len(split.train):,} to train, {len(split.validation):,} to validate, {len(split.test):,} to test"
-    return f"{source.name}: {len(source):,} {source.kind}s of {len(source.classes)} classes: {counts}."
+    sentence = f"{source.name}: {len(source):,} {source.kind}s of {len(source.classes)} classes: {counts}."
+    return f"{sentence} {_describe_groups(source.groups, split)}" if source.groups is not None else sentence
+
+
+def _describe_groups(groups: np.ndarray, split: Split) -> str:
+    """Whether samples that belong together (of a speaker, a patient) were kept out of each other's parts."""
+    number = len(np.unique(groups))
+    in_parts = sum(len(np.unique(groups[part])) for part in (split.train, split.validation, split.test))
+    if in_parts == number:
+        return f"Each of the {number} groups is in one part."
+    return f"The {number} groups are spread over the parts: with --grouped, each would be in one."
