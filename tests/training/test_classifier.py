@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +187,14 @@ def test_load(run: lenrek.Run, tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "plain.safetensors")
     with pytest.raises(CheckpointError, match=r"plain\.safetensors has weights but no lenrek header"):
         lenrek.load(tmp_path / "plain.safetensors")
+
+
+def test_public_weights_that_name_their_architecture_predict(
+    real_weights: Path, real_data: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(real_data / "flowers.tar.gz") as archive:
+        daisies = [member for member in archive if member.name.startswith("flowers/daisy/")][:20]
+        archive.extractall(tmp_path, daisies, filter="data")
+    classifier = lenrek.load(real_weights / "squeezenet1_1-imagenet.safetensors")
+    predictions = classifier.predict(tmp_path / "flowers")
+    assert sum(prediction.label == "daisy" for prediction in predictions) >= 14

@@ -13,6 +13,7 @@ from torch import nn
 from lenrek.errors import CheckpointError
 from lenrek.models.contract import InputContract
 from lenrek.models.create import create_model
+from lenrek.models.registry import ARCHITECTURES
 from lenrek.models.tensor_file import read_tensors, write_tensors
 from lenrek.models.weights import fill
 
@@ -30,8 +31,10 @@ def save_model(
 def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     """The network in `path` (a file, or a run's folder), in evaluation mode, and the JSON it was saved with.
 
+    A file of weights that other tools wrote will do if its metadata names a registered `architecture`.
+
     Raises:
-        CheckpointError: missing, cut short, altered, not written by lenrek, or for another network.
+        CheckpointError: missing, cut short, altered, of an architecture that is not told, or for another network.
     """
     file = Path(path)
     if not file.exists():
@@ -43,10 +46,13 @@ def load_model(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
             raise CheckpointError(f"load: the folder {path} holds no trained model: no {MODEL_FILE} is in it.")
     tensors, metadata = read_tensors(file)
     if "lenrek" not in metadata:
-        raise CheckpointError(
-            f"load: {file} has weights but no lenrek header, so its architecture is not known.\n"
-            "  Hint: lenrek.create_model(NAME, weights=PATH) loads plain weight files."
-        )
+        architecture = metadata.get("architecture", "")
+        if architecture not in ARCHITECTURES:
+            raise CheckpointError(
+                f"load: {file} has weights but no lenrek header, so its architecture is not known.\n"
+                "  Hint: lenrek.create_model(NAME, weights=PATH) loads plain weight files."
+            )
+        return create_model(architecture, weights=file).eval(), {"architecture": architecture}
     header = json.loads(metadata["lenrek"])
     contract = InputContract.from_json(header["contract"])
     network = create_model(header["architecture"], len(contract.classes), contract.channels, len(contract.size))
