@@ -13,6 +13,7 @@ import typer
 
 from lenrek import __version__
 from lenrek.cli.console import fail
+from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.models import models
@@ -69,6 +70,7 @@ def options(
 
 def main() -> None:
     """Run the command line: exit 0 success, 1 expected failure, 2 wrong usage, 130 interrupted."""
+    wait_briefly()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no reason to stop

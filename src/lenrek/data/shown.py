@@ -43,5 +43,5 @@ def counted(number: int, noun: str) -> str:
     >>> counted(1, "image"), counted(1200, "image"), counted(2, "class")
     ('1 image', '1,200 images', '2 classes')
     """
-    plural = f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+    plural = f"{noun}es" if noun.endswith(("s", "x", "sh", "tch")) else f"{noun}s"  # epoch takes s, batch takes es
     return f"{number:,} {noun if number == 1 else plural}"
