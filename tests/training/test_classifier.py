@@ -171,6 +171,46 @@ def test_arrays_must_have_the_networks_channels(run: lenrek.Run) -> None:
         run.classifier.predict(np.zeros((2, 3, 14, 18), np.uint8))
 
 
+def test_values_are_predicted_as_they_were_trained_on(tmp_path: Path) -> None:
+    """What `train` takes as samples, `predict` takes: any real dtype, lists, tensors; to the same posteriors."""
+    labels = np.arange(40) % 2
+    x = np.random.default_rng(5).random((40, 12, 13)) + labels[:, None, None]  # float64
+    run = lenrek.train((x, labels), out=tmp_path / "run", epochs=1, precision="fp32", progress=False)
+    expected = run.classifier.predict(x[:3].astype(np.float32))
+    for given in (x[:3], x[:3, None], x[:3, ..., None], x[:3].tolist(), list(x[:3]), torch.from_numpy(x[:3])):
+        assert run.classifier.predict(given) == expected
+    on = x[:3] > 0.5
+    assert run.classifier.predict(on) == run.classifier.predict(on.astype(np.uint8) * np.uint8(255))
+    small = (x[:3] * 9).astype(np.int64)
+    assert run.classifier.predict(small) == run.classifier.predict(small.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.nan, "predict: array[1] holds nan, but finite float32 values are expected.\n"
+                 "  Hint: leave such samples out: keep = np.isfinite(x).reshape(len(x), -1).all(axis=1)."),
+        (1j, "predict: x has dtype complex128, but real numbers are expected."),
+        (None, "predict: x has dtype object, but real numbers are expected."),
+    ],
+)  # fmt: skip
+def test_values_that_are_no_finite_numbers_are_refused(run: lenrek.Run, value: object, message: str) -> None:
+    x = np.zeros((2, 3, 14, 18), np.result_type(type(value), float))
+    x[1, 0, 2, 3] = value
+    with pytest.raises(DataError) as caught:
+        run.classifier.predict(x[:, :1])
+    assert str(caught.value) == message
+
+
+def test_volumes_from_files_are_the_same_as_from_memory(tmp_path: Path) -> None:
+    labels = np.arange(24) % 2
+    x = (np.random.default_rng(6).random((24, 12, 13, 14)) + labels[:, None, None, None]) > 1  # as voxels are
+    run = lenrek.train((x, labels), out=tmp_path / "run", epochs=1, precision="fp32", progress=False)
+    np.save(tmp_path / "volume.npy", x[1])
+    (found,), (expected,) = run.classifier.predict(tmp_path / "volume.npy"), run.classifier.predict(x[1:2])
+    assert found.posterior == expected.posterior
+
+
 def test_load(run: lenrek.Run, tmp_path: Path) -> None:
     x, _ = pictures(6)
     expected = run.classifier.predict(x)

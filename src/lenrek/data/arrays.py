@@ -78,7 +78,7 @@ def array_source(
         >>> source.kind, source.channels, source.sizes[0], source.reader.x.dtype
         ('image', 1, array([5, 6]), dtype('float32'))
     """
-    x, y = _as_array(x, "x", name), _as_array(y, "y", name)
+    x, y = as_array(x, "x", name), as_array(y, "y", name)
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise DataError(f"{name}: x has {_length(x)}, but y has {_length(y)}: one label per sample is expected.")
     if x.size == 0:
@@ -89,9 +89,9 @@ def array_source(
     kind, x, axes = _arrange(x, name, problems)
     if say_axes:
         problems.append(Problem("note", f"{name}: x is read as {axes}."))
-    x = _compact(x, kind, names, name, problems)
+    x = compact_values(x, kind, names, name, problems)
     if groups is not None:
-        groups = _as_array(groups, "groups", name)
+        groups = as_array(groups, "groups", name)
         if groups.shape != (len(x),):
             raise DataError(f"{name}: groups have shape {groups.shape}, but one per sample, ({len(x)},), is expected.")
     return Source(
@@ -110,7 +110,8 @@ def array_source(
     )
 
 
-def _as_array(values: Any, what: str, who: str) -> np.ndarray:
+def as_array(values: Any, what: str, who: str) -> np.ndarray:
+    """`values` as one array of real numbers (of numbers or strings, where `what` is not "x")."""
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -155,8 +156,8 @@ def _arrange(x: np.ndarray, who: str, problems: list[Problem]) -> tuple[Kind, np
     return kind, x, f"({axes}) = {given}: {counted(len(x), kind)} of {size}, {counted(x.shape[1], 'channel')}"
 
 
-def _compact(x: np.ndarray, kind: Kind, names: Sequence[str], who: str, problems: list[Problem]) -> np.ndarray:
-    """The same values as uint8, int16 or float32, contiguous."""
+def compact_values(x: np.ndarray, kind: Kind, names: Sequence[str], who: str, problems: list[Problem]) -> np.ndarray:
+    """The same values as uint8, int16 or float32, contiguous; what was rescaled is added to `problems`."""
     if x.dtype == np.uint8 or (x.dtype == np.int16 and kind == "signal"):
         return np.ascontiguousarray(x)
     if x.dtype == np.bool_:

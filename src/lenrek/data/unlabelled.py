@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lenrek.data.arrays import ArrayReader
+from lenrek.data.arrays import ArrayReader, as_array, compact_values
 from lenrek.data.files import file_kind
 from lenrek.data.folders import walk
 from lenrek.data.images import ImageReader
@@ -23,27 +24,42 @@ from lenrek.models.contract import InputContract
 KINDS: dict[int, Kind] = {1: "signal", 2: "image", 3: "volume"}
 
 
-def unlabelled_source(inputs: str | Path | np.ndarray | Sequence[str | Path], contract: InputContract) -> Source:
+def unlabelled_source(inputs: Any, contract: InputContract) -> Source:
     """A source over `inputs` whose labels mean nothing (all 0).
 
     Args:
         inputs: a file, a folder (the images, or else what the network is for, anywhere below it, sorted), several of
-            these, or an array (n, channels, *size), (n, *size) for one channel, or (n, *size, channels).
+            these, or an array (n, channels, *size), (n, *size) for one channel, or (n, *size, channels). Values are
+            read as `array_source` reads those of labelled arrays.
 
     Raises:
-        DataError: a path that does not exist, or a folder without such files.
+        DataError: a path that does not exist, a folder without such files, or values that are no finite numbers.
         ShapeError: an array with other axes or channels than the contract.
     """
-    if isinstance(inputs, np.ndarray):
-        x = _channels_first(inputs, contract)
-        return _source("array", [f"array[{i}]" for i in range(len(x))], ArrayReader(x), contract)
-    paths = [Path(inputs)] if isinstance(inputs, str | Path) else [Path(p) for p in inputs]
     problems: list[Problem] = []
+    paths = _paths(inputs)
+    if paths is None:
+        x = _channels_first(as_array(inputs, "x", "predict"), contract)
+        names = [f"array[{i}]" for i in range(len(x))]
+        if x.size:
+            x = compact_values(x, KINDS[len(contract.size)], names, "predict", problems)
+        return replace(_source("array", names, ArrayReader(x), contract), problems=problems)
     files = [file for path in paths for file in _files(path, KINDS[len(contract.size)], problems)]
     names = [str(file) for file in files]
     readers: dict[int, Callable[[list[Path]], Reader]] = {1: SignalReader, 2: ImageReader, 3: VolumeReader}
     reader = readers[len(contract.size)](files)
     return replace(_source("files", names, reader, contract), problems=problems)
+
+
+def _paths(inputs: Any) -> list[Path] | None:
+    """The files and folders that are meant; None where `inputs` are values."""
+    if isinstance(inputs, str | Path):
+        return [Path(inputs)]
+    if isinstance(inputs, Iterable) and not hasattr(inputs, "__array__"):
+        given = list(inputs)
+        if all(isinstance(path, str | Path) for path in given):
+            return [Path(path) for path in given]
+    return None
 
 
 class VolumeReader:
@@ -58,7 +74,8 @@ class VolumeReader:
             volume = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not a readable .npy volume: {error}.") from error
-        return ArrayReader(_channels_first(volume[None], contract)).read(0, contract)
+        x = _channels_first(as_array(volume[None], "x", str(path)), contract)
+        return ArrayReader(compact_values(x, "volume", [path.name], str(path), [])).read(0, contract)
 
 
 def _source(name: str, names: list[str], reader: Reader, contract: InputContract) -> Source:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -27,7 +28,7 @@ from lenrek.training.plan import NDIM, data_fingerprint
 from lenrek.training.precision import PLAIN
 
 PARTS = ("train", "validation", "test", "all")
-Inputs = str | Path | np.ndarray | Sequence[str | Path]
+Inputs = str | Path | npt.ArrayLike | Iterable[str | Path]
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Classifier:
         """One prediction per readable sample, in the order given.
 
         Args:
-            inputs: a file, a folder, several of them, or an array `(n, channels, *size)`.
+            inputs: a file, a folder, several of them, or an array `(n, channels, *size)`, `(n, *size)` or
+                `(n, *size, channels)` of any real dtype, or what NumPy makes one of (a list, a tensor).
             strict: raise at the first file that cannot be read, instead of leaving it out (see `problems`).
 
         Raises:
