@@ -45,7 +45,10 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LENREK_CACHE", str(tmp_path / "cache"))
     namespace: dict[str, object] = {}
-    found = blocks(page.read_text())
+    text = page.read_text()
+    found = blocks(text)
+    opened, closed = (len(re.findall(fence, text, re.MULTILINE)) for fence in (r"^```\S", "^```$"))
+    assert opened == closed, "a block that is not closed by three backquotes hides what follows"
     for number, (language, code) in enumerate(found):
         if language == "console":
             run_console(code)
