@@ -210,6 +210,13 @@ def test_volumes_from_files_are_the_same_as_from_memory(tmp_path: Path) -> None:
     (found,), (expected,) = run.classifier.predict(tmp_path / "volume.npy"), run.classifier.predict(x[1:2])
     assert found.posterior == expected.posterior
 
+    np.save(tmp_path / "scaled.npy", x[1] * 0.75)
+    (prediction,) = run.classifier.predict([tmp_path / "volume.npy", tmp_path / "scaled.npy"])
+    assert prediction.posterior == expected.posterior
+    assert [problem.message for problem in run.classifier.problems] == [
+        f"{tmp_path / 'scaled.npy'}: holds float32, but the first sample uint8: one type for all is expected."
+    ]
+
 
 def test_load(run: lenrek.Run, tmp_path: Path) -> None:
     x, _ = pictures(6)

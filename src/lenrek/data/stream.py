@@ -100,7 +100,13 @@ class StreamedSamples:
             if stopped.is_set():
                 break
             try:
-                sample[...] = self.source.reader.read(one, self.contract)
+                values = self.source.reader.read(one, self.contract)
+                if values.dtype != sample.dtype:  # assigning would cut off fractions and wrap around, silently
+                    raise DataError(
+                        f"{self.source.names[one]}: holds {values.dtype}, but the first sample {sample.dtype}: "
+                        "one type for all is expected."
+                    )
+                sample[...] = values
             except DataError as error:
                 failed[one] = error
         return failed
