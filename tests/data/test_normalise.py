@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from lenrek.data.normalise import normalise
-from lenrek.errors import ShapeError
+from lenrek.errors import DataError, ShapeError
 from lenrek.models.contract import InputContract
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,3 +40,19 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ShapeError) as error:
         normalise(torch.zeros(2, 3, 4, 5, dtype=torch.int64), contract)
     assert str(error.value) == "normalise: x is int64, but one of uint8, int16, float32 is expected."
+
+
+def test_numbers_mean_what_they_meant_in_training():
+    x = torch.tensor([[[0, 219]]])
+    trained_on_floats = InputContract(1, (2,), (100.0,), (50.0,), ("a", "b"), full_scale=1)
+    for dtype in (torch.uint8, torch.int16, torch.float32):  # beyond one: the same numbers, whatever they are stored as
+        assert normalise(x.to(dtype), trained_on_floats).flatten().tolist() == pytest.approx([-2.0, 2.38])
+    trained_up_to_one = InputContract(1, (2,), (0.5,), (0.25,), ("a", "b"), full_scale=1)
+    assert normalise(x.to(torch.uint8), trained_up_to_one)[0, 0, 1].item() == pytest.approx((219 / 255 - 0.5) / 0.25)
+    trained_on_bytes = InputContract(1, (2,), (0.5,), (0.25,), ("a", "b"))
+    with pytest.raises(DataError) as error:
+        normalise(x.float(), trained_on_bytes)
+    assert str(error.value) == (
+        "the samples are float32 with values up to 219, but this network was trained on whole numbers divided by 255, "
+        "so that floats must lie within −1…1.\n  Hint: divide them by 255, or pass whole numbers."
+    )

@@ -245,3 +245,16 @@ def test_public_weights_that_name_their_architecture_predict(
     classifier = lenrek.load(real_weights / "squeezenet1_1-imagenet.safetensors")
     predictions = classifier.predict(tmp_path / "flowers")
     assert sum(prediction.label == "daisy" for prediction in predictions) >= 14
+
+
+def test_the_same_numbers_in_another_type_are_the_same_samples(tmp_path: Path) -> None:
+    x, y = pictures()
+    floats = lenrek.train((x.astype(np.float32), y), out=tmp_path / "floats", epochs=3, batch_size=16, progress=False)
+    assert floats.classifier.contract.full_scale == 1
+    as_floats = [p.confidence for p in floats.classifier.predict(x.astype(np.float32))]
+    assert [p.confidence for p in floats.classifier.predict(x)] == pytest.approx(as_floats)
+    whole = lenrek.train((x, y), out=tmp_path / "bytes", epochs=1, batch_size=16, progress=False)
+    with pytest.raises(DataError, match="divide them by 255"):
+        whole.classifier.predict(x.astype(np.float32))
+    scaled = [p.confidence for p in whole.classifier.predict(x.astype(np.float32) / 255)]
+    assert scaled == pytest.approx([p.confidence for p in whole.classifier.predict(x)], rel=1e-4)

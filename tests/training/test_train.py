@@ -263,3 +263,8 @@ def test_groups_are_spoken_of(grouped: bool, sentence: str, tmp_path: Path) -> N
     said: list[str] = []
     prepare(tmp_path / "scans.npz", TrainConfig("scans", grouped=grouped, validation=0.2, test=0.2), said.append)
     assert any(line.startswith("scans: 40 images") and line.endswith(sentence) for line in said), said
+
+
+def test_resuming_where_nothing_is_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lenrek.train(pictures(40), out=tmp_path / "new", resume=True, epochs=1, batch_size=16, precision="fp32")
+    assert f"Nothing to resume in {tmp_path / 'new'}: this run starts from the beginning.\n" in capsys.readouterr().err

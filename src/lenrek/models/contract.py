@@ -17,12 +17,13 @@ class InputContract:
     Attributes:
         channels: 1 grey, 3 RGB (images are converted), any number for arrays.
         size: samples per spatial axis, (height, width) for images; its length is the number of dimensions.
-        mean, std: per channel, of values scaled to 0–1 (uint8 / 255) or −1–1 (int16 / 32768); float data is not scaled.
+        mean, std: per channel, of values divided by `full_scale`.
         classes: the name of each output, in order.
         fit: how a sample of another size is brought to `size`: "stretch" (resize every axis), "crop" (resize the short
             side to size / `crop_fraction`, cut the centre), "pad" (no resizing: centre, zeros around, cut the rest).
         crop_fraction: for "crop" only.
         sample_rate_hz: signals only: what the recordings are resampled to.
+        full_scale: the stored value that became 1 in training: 255 (uint8), 32768 (int16), 1 (floats as they are).
     """
 
     channels: int
@@ -33,6 +34,7 @@ class InputContract:
     fit: Fit = "stretch"
     crop_fraction: float = 1.0
     sample_rate_hz: int | None = None
+    full_scale: int = 255
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict; `from_json` is its inverse.

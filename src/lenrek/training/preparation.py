@@ -11,6 +11,7 @@ import numpy as np
 from lenrek.data.augment import Augmentation
 from lenrek.data.check import check_source
 from lenrek.data.load import channel_statistics, load_samples
+from lenrek.data.normalise import FULL_SCALE
 from lenrek.data.open import open_source
 from lenrek.data.problems import sentences
 from lenrek.data.samples import Samples
@@ -75,7 +76,9 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
     for sentence in sentences(source.problems[known:]):  # damaged files, found while decoding
         say(sentence)
     readable = _readable(source, split, samples)
-    return PreparedData(source, readable, samples, replace(contract, mean=mean, std=std), steps)
+    stored = next(samples.batches(readable.train[:1], 1)).x.dtype
+    contract = replace(contract, mean=mean, std=std, full_scale=FULL_SCALE[stored])
+    return PreparedData(source, readable, samples, contract, steps)
 
 
 def _require_parts(source: Source, split: Split) -> None:

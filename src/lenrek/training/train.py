@@ -107,6 +107,8 @@ def train(
         say(f"Precision: {fitting.precision.reason}.")
         if fitting.history:
             say(f"Resumed after epoch {len(fitting.history)} of {config.epochs}.")
+        elif resume:
+            say(f"Nothing to resume in {folder.path}: this run starts from the beginning.")
         evaluations: dict[str, Evaluation] = {}
         try:
             with Progress(
