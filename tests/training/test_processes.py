@@ -46,7 +46,8 @@ with processes.joined():
     try:
         processes.from_first(refuse if processes.is_first() else None)
     except OptionError as error:
-        print("process", processes.rank(), "agrees:", error)
+        # One write: unbuffered, the pieces of a print of two processes can mix.
+        sys.stdout.write(f"process {processes.rank()} agrees: {error}\\n")
 """
 
 
