@@ -21,11 +21,6 @@ def emit(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=True))
 
 
-def say(sentence: str) -> None:
-    """A sentence on stderr; what the terminal cannot show is escaped."""
-    print(shown_lines(sentence), file=sys.stderr)
-
-
 def fail(message: str) -> None:
     """An expected failure, in red on a terminal."""
     start, end = ("\x1b[31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")

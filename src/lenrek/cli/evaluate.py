@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lenrek.cli.console import accuracy_sentence, emit, say, table
+from lenrek.cli.console import accuracy_sentence, emit, table
+from lenrek.data.shown import tell
 
 
 def evaluate(
@@ -26,7 +27,7 @@ def evaluate(
     classifier = load(run)
     result = classifier.evaluate(data, part=part, strict=strict)
     for sentence in sentences(classifier.problems):
-        say(sentence)
+        tell(sentence)
     if json:
         emit(result.to_json())
         return

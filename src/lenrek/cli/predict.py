@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lenrek.cli.console import emit, say, table
+from lenrek.cli.console import emit, table
+from lenrek.data.shown import tell
 
 
 def predict(
@@ -32,6 +33,6 @@ def predict(
         rows = [[p.name, p.label, ", ".join(f"{c} {percent(share)}" for c, share in p.top(top))] for p in predictions]
         table(["file", "class", "posterior"], rows)
     for sentence in sentences(classifier.problems):
-        say(sentence)
+        tell(sentence)
     if any(problem.kind == "damaged" for problem in classifier.problems):
         raise typer.Exit(1)

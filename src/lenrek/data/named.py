@@ -54,11 +54,6 @@ CIFAR10_JPEG = "cifar10-jpeg"
 CIFAR10_PER_FILE, CIFAR10_RECORD_BYTES = 10_000, 1 + 3 * 32 * 32
 
 
-def named_sets() -> tuple[str, ...]:
-    """The names `open_named` knows."""
-    return tuple(NAMED)
-
-
 def open_named(name: str) -> Source:
     """A named set.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,11 @@ def shown(path: Path | str) -> str:
 def shown_lines(text: str) -> str:
     """A message as `shown`, but on the lines it has."""
     return "\n".join(map(shown, text.split("\n")))
+
+
+def tell(sentence: str) -> None:
+    """A message on stderr, where everything goes that is not a result."""
+    print(shown_lines(sentence), file=sys.stderr)
 
 
 def _escaped(character: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from lenrek.models.contract import InputContract
 
 Kind = Literal["image", "signal", "volume"]
+NDIM: dict[Kind, int] = {"signal": 1, "image": 2, "volume": 3}  # spatial axes
 
 
 @dataclass(frozen=True)

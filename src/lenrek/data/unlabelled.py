@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,11 @@ from lenrek.data.folders import walk
 from lenrek.data.images import ImageReader
 from lenrek.data.shown import counted, few, shown
 from lenrek.data.signals import SignalReader
-from lenrek.data.source import Kind, Problem, Reader, Source
+from lenrek.data.source import NDIM, Kind, Problem, Reader, Source
 from lenrek.errors import DataError, ShapeError
 from lenrek.models.contract import InputContract
 
-KINDS: dict[int, Kind] = {1: "signal", 2: "image", 3: "volume"}
+KINDS: dict[int, Kind] = {ndim: kind for kind, ndim in NDIM.items()}
 
 
 def unlabelled_source(inputs: Any, contract: InputContract) -> Source:
@@ -43,12 +42,12 @@ def unlabelled_source(inputs: Any, contract: InputContract) -> Source:
         names = [f"array[{i}]" for i in range(len(x))]
         if x.size:
             x = compact_values(x, KINDS[len(contract.size)], names, "predict", problems)
-        return replace(_source("array", names, ArrayReader(x), contract), problems=problems)
+        return _source("array", names, ArrayReader(x), contract, problems)
     files = [file for path in paths for file in _files(path, KINDS[len(contract.size)], problems)]
     names = [str(file) for file in files]
     readers: dict[int, Callable[[list[Path]], Reader]] = {1: SignalReader, 2: ImageReader, 3: VolumeReader}
     reader = readers[len(contract.size)](files)
-    return replace(_source("files", names, reader, contract), problems=problems)
+    return _source("files", names, reader, contract, problems)
 
 
 def _paths(inputs: Any) -> list[Path] | None:
@@ -78,13 +77,13 @@ class VolumeReader:
         return ArrayReader(compact_values(x, "volume", [path.name], str(path), [])).read(0, contract)
 
 
-def _source(name: str, names: list[str], reader: Reader, contract: InputContract) -> Source:
+def _source(name: str, names: list[str], reader: Reader, contract: InputContract, problems: list[Problem]) -> Source:
     sizes = np.tile(np.array(contract.size, np.int64), (len(names), 1))
     labels = np.zeros(len(names), np.int64)
     kind = KINDS[len(contract.size)]
     return Source(
         name, kind, reader, names, labels, contract.classes, contract.channels, sizes,
-        sample_rate_hz=contract.sample_rate_hz,
+        sample_rate_hz=contract.sample_rate_hz, problems=problems,
     )  # fmt: skip
 
 
@@ -124,5 +123,5 @@ def _channels_first(x: np.ndarray, contract: InputContract) -> np.ndarray:
     size = ", ".join(["size"] * ndim)
     raise ShapeError(
         f"predict: the array has shape {x.shape}, but this network takes (n, {channels}, {size}), that is "
-        f"{ndim + 2} axes with {channels} channel{'s' * (channels > 1)}."
+        f"{ndim + 2} axes with {counted(channels, 'channel')}."
     )

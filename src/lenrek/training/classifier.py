@@ -15,7 +15,7 @@ from torch import nn
 from lenrek.data.load import load_samples
 from lenrek.data.open import open_source
 from lenrek.data.shown import few
-from lenrek.data.source import Problem, Source
+from lenrek.data.source import NDIM, Problem, Source
 from lenrek.data.split import split_source
 from lenrek.data.unlabelled import unlabelled_source
 from lenrek.errors import DataError, OptionError
@@ -24,7 +24,7 @@ from lenrek.models.model_file import load_model
 from lenrek.training.config import TrainConfig
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
 from lenrek.training.loop import Step, posteriors
-from lenrek.training.plan import NDIM, data_fingerprint
+from lenrek.training.plan import data_fingerprint
 from lenrek.training.precision import PLAIN
 
 PARTS = ("train", "validation", "test", "all")

@@ -7,13 +7,12 @@ import hashlib
 import numpy as np
 
 from lenrek.data.arrays import ArrayReader
-from lenrek.data.source import Source
+from lenrek.data.source import NDIM, Source
 from lenrek.errors import ModelError, OptionError, ShapeError
 from lenrek.models.contract import Fit, InputContract
 from lenrek.models.registry import Architecture
 from lenrek.training.config import TrainConfig
 
-NDIM = {"signal": 1, "image": 2, "volume": 3}
 # Data whose samples are all alike keeps its size up to this multiple of what the architecture was designed for.
 MAX_ENLARGEMENT = 4
 FINGERPRINT_SAMPLES = 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lenrek.data.problems import sentences
-from lenrek.data.shown import shown_lines
+from lenrek.data.shown import tell
 from lenrek.errors import OptionError
 from lenrek.training import processes
 from lenrek.training.classifier import Classifier, load
@@ -94,7 +93,7 @@ def train(
     config = TrainConfig(data=_name_of(data), model=model, **_known(options))
     with processes.joined():
         wanted = processes.from_first(lambda: wanted_run_folder(out, resume))  # refused before anything is read
-        say = _tell if progress and processes.is_first() else _keep_silent
+        say = tell if progress and processes.is_first() else _keep_silent
         prepared = prepare(data, config, say)
         source = prepared.source
         told = len(source.problems)
@@ -112,7 +111,7 @@ def train(
         evaluations: dict[str, Evaluation] = {}
         try:
             with Progress(
-                config.epochs, fitting.steps_per_epoch, epochs_done=len(fitting.history), shown=say is _tell
+                config.epochs, fitting.steps_per_epoch, epochs_done=len(fitting.history), shown=say is tell
             ) as watcher:
                 fitting.run(watcher, tensorboard)
             if (done := len(fitting.history)) < config.epochs:
@@ -128,10 +127,6 @@ def train(
             say(sentence)
         processes.wait_for_all()
         return Run(folder.path, config, fitting.history, evaluations, load(folder.path))
-
-
-def _tell(sentence: str) -> None:
-    print(shown_lines(sentence), file=sys.stderr)
 
 
 def _keep_silent(sentence: str) -> None:
