@@ -1,0 +1,52 @@
+"""Each operation as plain NumPy float64 loops over its definition; nothing here knows lenrek, PyTorch or SciPy."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+
+def source(position: int, size: int, boundary: str | float) -> int | None:
+    """The sample that a position outside the axis repeats, None for zeros or a number: by walking there."""
+    if boundary == "circular":
+        while position < 0:
+            position += size
+        while position >= size:
+            position -= size
+    elif boundary == "replicate":
+        position = 0 if position < 0 else size - 1 if position >= size else position
+    elif boundary == "reflect":
+        position = -position if position < 0 else position if position < size else size - 1 - (position - (size - 1))
+    elif boundary == "symmetric":
+        position = -position - 1 if position < 0 else position if position < size else size - 1 - (position - size)
+    return position if 0 <= position < size else None
+
+
+def sample(x: np.ndarray, position: tuple[int, ...], boundary: str | float) -> np.ndarray:
+    """x (…, *size) read at one position, inside or outside, for all leading axes."""
+    places = [source(p, n, boundary) for p, n in zip(position, x.shape[x.ndim - len(position) :], strict=True)]
+    if None in places:
+        return np.full(x.shape[: x.ndim - len(position)], 0.0 if isinstance(boundary, str) else boundary)
+    return x[(..., *places)]
+
+
+def correlate(x, weight, bias, stride, sides, dilation, groups, boundary="zeros"):
+    """y[b,o,p] = bias[o] + Σ_{i,k} weight[o,i,k] · x[b, group(o)·I + i, stride·p + dilation·k − before]; all per axis."""
+    kernel, per_group = weight.shape[2:], weight.shape[1]
+    size = [
+        (n + before + after - d * (k - 1) - 1) // s + 1
+        for n, (before, after), d, k, s in zip(x.shape[2:], sides, dilation, kernel, stride, strict=True)
+    ]
+    y = np.zeros((x.shape[0], weight.shape[0], *size), dtype=np.result_type(x, weight, np.float64))
+    for p in product(*map(range, size)):
+        for k in product(*map(range, kernel)):
+            position = tuple(
+                s * q + d * j - before for s, q, d, j, (before, _) in zip(stride, p, dilation, k, sides, strict=True)
+            )
+            value = sample(x, position, boundary)  # (batch, in_channels)
+            for o in range(weight.shape[0]):
+                first = o // (weight.shape[0] // groups) * per_group
+                for i in range(per_group):
+                    y[(slice(None), o, *p)] += weight[(o, i, *k)] * value[:, first + i]
+    return y if bias is None else y + bias.reshape(-1, *[1] * len(size))
