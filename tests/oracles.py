@@ -50,3 +50,15 @@ def correlate(x, weight, bias, stride, sides, dilation, groups, boundary="zeros"
                 for i in range(per_group):
                     y[(slice(None), o, *p)] += weight[(o, i, *k)] * value[:, first + i]
     return y if bias is None else y + bias.reshape(-1, *[1] * len(size))
+
+
+def windows_of(x, kernel, stride, dilation):
+    """w[…, *p, *k] = x[…, stride·p + dilation·k]; all per axis, over the last axes of x."""
+    leading, size = x.shape[: x.ndim - len(kernel)], x.shape[x.ndim - len(kernel) :]
+    out = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(size, kernel, stride, dilation, strict=True)]
+    w = np.zeros((*leading, *out, *kernel), dtype=x.dtype)
+    for p in product(*map(range, out)):
+        for k in product(*map(range, kernel)):
+            place = tuple(s * q + d * j for s, q, d, j in zip(stride, p, dilation, k, strict=True))
+            w[(..., *p, *k)] = x[(..., *place)]
+    return w
