@@ -62,3 +62,43 @@ def windows_of(x, kernel, stride, dilation):
             place = tuple(s * q + d * j for s, q, d, j in zip(stride, p, dilation, k, strict=True))
             w[(..., *p, *k)] = x[(..., *place)]
     return w
+
+
+def filter_matrix(weight, in_size, stride, sides, dilation, groups, boundary="zeros", order="C"):
+    """A[(o,p), (group(o)·I + i, source(stride·p + dilation·k − before))] += weight[o,i,k]; order as in NumPy."""
+    outs, per_group, *kernel = weight.shape
+    out_size = [
+        (n + before + after - d * (k - 1) - 1) // s + 1
+        for n, (before, after), d, k, s in zip(in_size, sides, dilation, kernel, stride, strict=True)
+    ]
+    P, Q = int(np.prod(out_size)), int(np.prod(in_size))
+    A = np.zeros((outs * P, groups * per_group * Q), dtype=weight.dtype)
+    for o, i in product(range(outs), range(per_group)):
+        channel = o // (outs // groups) * per_group + i
+        for p, k in product(product(*map(range, out_size)), product(*map(range, kernel))):
+            place = [
+                source(s * q + d * j - before, n, boundary)
+                for s, q, d, j, (before, _), n in zip(stride, p, dilation, k, sides, in_size, strict=True)
+            ]
+            if None not in place:
+                row = o * P + np.ravel_multi_index(p, out_size, order=order)
+                column = channel * Q + np.ravel_multi_index(place, in_size, order=order)
+                A[row, column] += weight[(o, i, *k)]
+    return A
+
+
+def data_matrix(x, kernel, stride, sides, dilation, boundary="zeros"):
+    """D[b, (c, k), p] = x[b, c, stride·p + dilation·k − before], kernel and output numbered row-major."""
+    out_size = [
+        (n + before + after - d * (k - 1) - 1) // s + 1
+        for n, (before, after), d, k, s in zip(x.shape[2:], sides, dilation, kernel, stride, strict=True)
+    ]
+    taps = int(np.prod(kernel))
+    D = np.zeros((x.shape[0], x.shape[1] * taps, int(np.prod(out_size))), dtype=x.dtype)
+    for column, p in enumerate(product(*map(range, out_size))):
+        for tap, k in enumerate(product(*map(range, kernel))):
+            position = tuple(
+                s * q + d * j - before for s, q, d, j, (before, _) in zip(stride, p, dilation, k, sides, strict=True)
+            )
+            D[:, tap::taps, column] = sample(x, position, boundary)
+    return D
