@@ -202,7 +202,8 @@ def _one_group(pattern: Links, ins: int, in_sites: int, taps: int) -> tuple[Tens
     rows = pattern.outputs.expand(ins, -1).flatten()
     columns = (channel * in_sites + pattern.inputs).flatten()
     weights = (channel * taps + pattern.taps).flatten()
-    key, sorting = (rows * (ins * in_sites) + columns).sort()
+    # Stable: sums are taken in the order of the taps, so that a matrix and its transpose agree to the last bit.
+    key, sorting = (rows * (ins * in_sites) + columns).sort(stable=True)
     entries, part_of = torch.unique_consecutive(key, return_inverse=True)
     merged = part_of if entries.numel() < key.numel() else None
     return entries // (ins * in_sites), entries % (ins * in_sites), weights[sorting], merged
