@@ -28,16 +28,18 @@ class Run(NamedTuple):
     step: int
 
 
-def check_boundary(boundary: object, who: str = "check_boundary") -> Boundary:
+def check_boundary(boundary: object, who: str = "check_boundary", *, also: tuple[str, ...] = ()) -> Boundary:
     """The boundary itself, if it is a known name or a number (every outside sample has that value).
 
+    Args:
+        also: names that mean something to `who` alone.
     Raises:
         OptionError: anything else.
     Example:
         >>> check_boundary("reflect"), check_boundary(0.5)
         ('reflect', 0.5)
     """
-    names = get_args(BoundaryName)
+    names = (*get_args(BoundaryName), *also)
     if boundary in names or (isinstance(boundary, Real) and not isinstance(boundary, bool)):
         return boundary  # type: ignore[return-value]
     message = f"{who}: boundary is {boundary!r}, expected one of {', '.join(names)}, or a number."
