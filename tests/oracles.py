@@ -102,3 +102,21 @@ def data_matrix(x, kernel, stride, sides, dilation, boundary="zeros"):
             )
             D[:, tap::taps, column] = sample(x, position, boundary)
     return D
+
+
+def local_correlate(x, weight, bias, stride, sides, dilation, groups, boundary="zeros"):
+    """As `correlate`, with weight (*out_size, out_channels, in_channels/groups, *kernel_size) and bias (out, *out_size)."""
+    ndim = x.ndim - 2
+    size, (outputs, per_group), kernel = weight.shape[:ndim], weight.shape[ndim : ndim + 2], weight.shape[ndim + 2 :]
+    y = np.zeros((x.shape[0], outputs, *size), dtype=np.result_type(x, weight, np.float64))
+    for p in product(*map(range, size)):
+        for k in product(*map(range, kernel)):
+            position = tuple(
+                s * q + d * j - before for s, q, d, j, (before, _) in zip(stride, p, dilation, k, sides, strict=True)
+            )
+            value = sample(x, position, boundary)  # (batch, in_channels)
+            for o in range(outputs):
+                first = o // (outputs // groups) * per_group
+                for i in range(per_group):
+                    y[(slice(None), o, *p)] += weight[(*p, o, i, *k)] * value[:, first + i]
+    return y if bias is None else y + bias
