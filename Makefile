@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 # The pages of the documentation and the tests compute on few cores each, so that several run at once.
 WORKERS ?= 2
 
+# What the compiled kernels are made of: a change installs anew.
+KERNELS := CMakeLists.txt $(wildcard src/lenrek/kernels/csrc/*)
+
 .PHONY: demo test lint docs clean
 
 demo: $(VENV)/.installed
@@ -29,11 +32,11 @@ $(VENV)/.torch:
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)'
 	touch $@
 
-$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml $(KERNELS)
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/.installed-test: $(VENV)/.torch pyproject.toml
+$(VENV)/.installed-test: $(VENV)/.torch pyproject.toml $(KERNELS)
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
