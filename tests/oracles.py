@@ -120,3 +120,85 @@ def local_correlate(x, weight, bias, stride, sides, dilation, groups, boundary="
                 for i in range(per_group):
                     y[(slice(None), o, *p)] += weight[(*p, o, i, *k)] * value[:, first + i]
     return y if bias is None else y + bias
+
+
+def pooled(x, kernel, stride, sides, dilation, boundary, ceil_mode, reduce):
+    """reduce(samples, places) of every window of x (*size): in row-major order the samples that take part, and where in
+    x each lies (None for a constant). Nothing beyond the padding takes part; with boundary "ignore" nothing outside x."""
+    starts = []
+    for n, k, s, (before, after), d in zip(x.shape, kernel, stride, sides, dilation, strict=True):
+        found = [q for q in range(-before, n + after, s) if q + d * (k - 1) < n + after]
+        following = found[-1] + s
+        if ceil_mode and found[-1] + d * (k - 1) < n + after - 1 and following < n:
+            found.append(following)
+        starts.append(found)
+    y = [[] for _ in range(2)]
+    for corner in product(*starts):
+        samples, places = [], []
+        for k in product(*map(range, kernel)):
+            position = tuple(q + d * j for q, d, j in zip(corner, dilation, k, strict=True))
+            if any(q >= n + after for q, n, (_, after) in zip(position, x.shape, sides, strict=True)):
+                continue
+            found = [source(q, n, boundary) for q, n in zip(position, x.shape, strict=True)]
+            if None in found and boundary == "ignore":
+                continue
+            samples.append(sample(x, position, boundary)[()])
+            places.append(None if None in found else int(np.ravel_multi_index(found, x.shape)))
+        for results, result in zip(y, reduce(samples, places), strict=True):
+            results.append(result)
+    size = [len(found) for found in starts]
+    return [np.array(results).reshape(size) for results in y]
+
+
+def max_pool(x, kernel, stride, sides, dilation, boundary, ceil_mode):
+    """Of x (*size): the largest sample of each window, and where the first such one lies (−1 for a constant)."""
+
+    def first_largest(samples, places):
+        best = 0
+        for i in range(len(samples)):
+            if samples[i] > samples[best]:
+                best = i
+        return samples[best], -1 if places[best] is None else places[best]
+
+    return pooled(x, kernel, stride, sides, dilation, boundary, ceil_mode, first_largest)
+
+
+def average_pool(x, kernel, stride, sides, dilation, boundary, ceil_mode):
+    """Of x (*size): the mean of each window, and how many samples it has."""
+    return pooled(x, kernel, stride, sides, dilation, boundary, ceil_mode, lambda s, _: (sum(s) / len(s), len(s)))
+
+
+def lp_pool(x, norm_type, kernel, stride, sides, dilation, boundary, ceil_mode):
+    """Of x (*size): the p-norm of each window."""
+
+    def norm(samples, _):
+        sizes = [abs(value) for value in samples]
+        return max(sizes) if norm_type == np.inf else sum(s**norm_type for s in sizes) ** (1 / norm_type), 0
+
+    return pooled(x, kernel, stride, sides, dilation, boundary, ceil_mode, norm)[0]
+
+
+def adaptive_pool(x, out_size, reduce):
+    """Of x (*size): reduce of the samples ⌊p·n/m⌋ … ⌈(p + 1)·n/m⌉ − 1 along every axis."""
+    y = np.empty(out_size)
+    for p in product(*map(range, out_size)):
+        bounds = [(q * n // m, ((q + 1) * n + m - 1) // m) for q, n, m in zip(p, x.shape, out_size, strict=True)]
+        y[p] = reduce(x[tuple(slice(a, b) for a, b in bounds)])
+    return y
+
+
+def spectral_pool(x, out_size):
+    """Of x (*size): the sum over all waves of the input, by the definition of the discrete Fourier transform, at p·n/m;
+    of a wave that the size n or m cannot tell from its mirror image both are taken, with half the weight each."""
+    y = np.asarray(x, dtype=complex)
+    for axis, (n, m) in enumerate(zip(x.shape, out_size, strict=True)):
+        low, matrix = min(n, m), np.zeros((m, n), dtype=complex)
+        for f in range(-(low // 2), low // 2 + 1):
+            weight = 0.5 if 2 * abs(f) == n and n < m else 1.0
+            if n == m and f == -n / 2:
+                weight = 0.0
+            for p in range(m):
+                for i in range(n):
+                    matrix[p, i] += weight * np.exp(2j * np.pi * f * (p / m - i / n)) / n
+        y = np.moveaxis(np.tensordot(matrix, y, (1, axis)), 0, axis)
+    return y
