@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -22,3 +23,8 @@ def real_weights() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real weights: set LENREK_WEIGHTS (looked in {folder})")
     return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

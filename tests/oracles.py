@@ -32,7 +32,7 @@ def sample(x: np.ndarray, position: tuple[int, ...], boundary: str | float) -> n
 
 
 def correlate(x, weight, bias, stride, sides, dilation, groups, boundary="zeros"):
-    """y[b,o,p] = bias[o] + Σ_{i,k} weight[o,i,k] · x[b, group(o)·I + i, stride·p + dilation·k − before]; all per axis."""
+    """y[b,o,p] = bias[o] + Σ_{i,k} weight[o,i,k] · x[b, group(o)·I + i, stride·p + dilation·k − before], per axis."""
     kernel, per_group = weight.shape[2:], weight.shape[1]
     size = [
         (n + before + after - d * (k - 1) - 1) // s + 1
@@ -123,8 +123,8 @@ def local_correlate(x, weight, bias, stride, sides, dilation, groups, boundary="
 
 
 def pooled(x, kernel, stride, sides, dilation, boundary, ceil_mode, reduce):
-    """reduce(samples, places) of every window of x (*size): in row-major order the samples that take part, and where in
-    x each lies (None for a constant). Nothing beyond the padding takes part; with boundary "ignore" nothing outside x."""
+    """reduce(samples, places) of every window of x (*size): in row-major order the samples that take part, and where
+    each lies in x (None for a constant). Nothing beyond the padding takes part; with "ignore" nothing outside x."""
     starts = []
     for n, k, s, (before, after), d in zip(x.shape, kernel, stride, sides, dilation, strict=True):
         found = [q for q in range(-before, n + after, s) if q + d * (k - 1) < n + after]
@@ -201,4 +201,32 @@ def spectral_pool(x, out_size):
                 for i in range(n):
                     matrix[p, i] += weight * np.exp(2j * np.pi * f * (p / m - i / n)) / n
         y = np.moveaxis(np.tensordot(matrix, y, (1, axis)), 0, axis)
+    return y
+
+
+def normalized_correlate(x, template, stride, sides, dilation, groups, boundary="zeros"):
+    """Pearson's coefficient of every window, all channels of the group together, with every template; 0 if undefined."""
+    kernel, per_group, outputs = template.shape[2:], template.shape[1], template.shape[0]
+    size = [
+        (n + before + after - d * (k - 1) - 1) // s + 1
+        for n, (before, after), d, k, s in zip(x.shape[2:], sides, dilation, kernel, stride, strict=True)
+    ]
+    y = np.zeros((x.shape[0], outputs, *size))
+    for p in product(*map(range, size)):
+        window = np.stack(
+            [
+                sample(
+                    x,
+                    tuple(s * q + d * j - b for s, q, d, j, (b, _) in zip(stride, p, dilation, k, sides, strict=True)),
+                    boundary,
+                )
+                for k in product(*map(range, kernel))
+            ],
+            -1,
+        )  # (batch, in_channels, ∏kernel)
+        for b, o in product(range(x.shape[0]), range(outputs)):
+            first = o // (outputs // groups) * per_group
+            read, wanted = window[b, first : first + per_group].ravel(), template[o].ravel()
+            if np.ptp(read) > 0 and np.ptp(wanted) > 0:
+                y[(b, o, *p)] = np.corrcoef(read, wanted)[0, 1]
     return y

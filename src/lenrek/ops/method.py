@@ -1,0 +1,178 @@
+"""Which way to compute a correlation and its gradients: what each is expected to cost, and the cheapest.
+
+The costs were measured (2 threads of an AVX-512 processor, PyTorch 2.13): PyTorch's rate by kind of convolution, and
+nanoseconds per sample transformed. They decide between ways that differ by factors, and nothing else: every way gives
+the same sums up to rounding, in the same type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from math import prod
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from lenrek.errors import OptionError
+from lenrek.ops.fourier import transform_size
+from lenrek.ops.gradients import Methods
+from lenrek.ops.layout import Layout
+
+Method = Literal["auto", "direct", "gemm", "fft", "matrix"]
+
+LONG = 16  # samples of a kernel axis from which PyTorch leaves its fast paths
+GAIN = 0.8  # the Fourier way must be expected to cost less than this part of the direct one
+
+# GFLOP/s of PyTorch in float32: (forward, long forward, weight gradient, long weight gradient, strided input gradient)
+_RATES = {
+    "single": (20.0, 20.0, 12.0, 7.0, 9.0),
+    "depthwise": (100.0, 8.0, 20.0, 7.0, 90.0),
+    "depthwise 3-D": (200.0, 200.0, 4.0, 4.0, 5.0),
+    "thin": (150.0, 150.0, 120.0, 40.0, 50.0),
+    "wide": (400.0, 180.0, 350.0, 60.0, 300.0),
+}
+_RATES_FLOAT64 = {"single": 2.0, "depthwise": 4.0, "depthwise 3-D": 0.5, "thin": 10.0, "wide": 40.0}
+_DEPTHWISE_INPUT_GRADIENT = 180.0  # signals and images, any length of kernel
+_START_NS = 50_000.0  # of the Fourier way: several operations instead of one
+_TRANSFORM_NS = {"depthwise": 1.0, "dense": 1.8}  # per real sample, there or back
+_PRODUCT_NS = 0.1  # per complex multiply-accumulate
+
+
+class Costs(NamedTuple):
+    """Milliseconds expected of each way."""
+
+    direct: float
+    fft: float
+
+    @property
+    def cheaper(self) -> str:
+        return "fft" if self.fft < GAIN * self.direct else "direct"
+
+
+class Choice(NamedTuple):
+    """What `method="auto"` does for one problem, and why.
+
+    Attributes:
+        forward, input_gradient, weight_gradient: "direct", "fft" or "gemm"; the input gradient also "flipped", a
+            direct correlation with the flipped kernel.
+        kind: single (one channel), depthwise, thin (fewer than 16 channels to sum over), wide; or what decided.
+        costs: expected milliseconds for forward, input and weight gradient; empty where there was no choice.
+    """
+
+    forward: str
+    input_gradient: str
+    weight_gradient: str
+    kind: str
+    costs: tuple[Costs, ...] = ()
+
+    @property
+    def methods(self) -> Methods:
+        return Methods(self.forward, self.input_gradient, self.weight_gradient)
+
+    def way(self, with_gradient: bool) -> str:
+        """ "direct" where PyTorch's own operation and its gradients do it all, else "mixed"."""
+        return _native(set(self.methods) if with_gradient else {self.forward})
+
+    def way_transposed(self, with_gradient: bool) -> str:
+        """As `way`, for the transposed correlation: its forward is the other's input gradient."""
+        return _native(set(self.methods) if with_gradient else {self.input_gradient})
+
+    def __str__(self) -> str:
+        """One line for each of the three.
+
+        >>> print(Choice("fft", "fft", "direct", "single", (Costs(9.0, 1.5), Costs(9.0, 1.5), Costs(1.0, 1.5))))
+        forward          fft     expected 9.00 ms direct, 1.50 ms fft (single)
+        input gradient   fft     expected 9.00 ms direct, 1.50 ms fft (single)
+        weight gradient  direct  expected 1.00 ms direct, 1.50 ms fft (single)
+        """
+        rows = []
+        for place, name in enumerate(self._fields[:3]):
+            row = f"{name.replace('_', ' '):<17}{self[place]:<8}"
+            if self.costs:
+                costs = self.costs[place]
+                row += f"expected {costs.direct:.2f} ms direct, {costs.fft:.2f} ms fft "
+            rows.append(f"{row}({self.kind})")
+        return "\n".join(rows)
+
+
+def _native(ways: set[str]) -> str:
+    return "direct" if ways == {"direct"} else "mixed"
+
+
+def check_method(method: str, x: Tensor, who: str) -> None:
+    """Refuse an unknown name, and a way that does not exist for the type of x."""
+    if method not in get_args(Method):
+        nearest = get_close_matches(str(method), get_args(Method), n=1)
+        raise OptionError(
+            f"{who}: method is {method!r}, expected one of {', '.join(get_args(Method))}."
+            + "".join(f'\n  Hint: did you mean "{name}"?' for name in nearest)
+        )
+    if method in ("direct", "fft") and not (x.is_floating_point() or x.is_complex()):
+        raise OptionError(
+            f'{who}: method is "{method}", but x is {x.dtype}, expected a floating or complex type.\n'
+            "  Hint: gemm and matrix sum integers exactly."
+        )
+
+
+def choose(x: Tensor, weight: Tensor, layout: Layout, in_size: Sequence[int], out_size: Sequence[int]) -> Choice:
+    """The cheaper way for each of the three maps. x is the tensor on either side; its type and device count."""
+    if not (x.is_floating_point() or x.is_complex()):
+        return Choice("gemm", "gemm", "gemm", "integers have no other exact way")
+    if x.device.type != "cpu":
+        return Choice("direct", "direct", "direct", f"on {x.device.type} there was nothing measured")
+    if prod(weight.shape[2:]) == 1:
+        return Choice("direct", "direct", "direct", "kernel of one sample")
+    batch, ndim, kernel = x.shape[0], layout.ndim, weight.shape[2:]
+    kind = _kind(weight, layout)
+    macs = batch * weight.numel() * prod(out_size)
+    fft = _fft_ms(batch, weight, layout, in_size)
+    rates = _rates(kind, layout, kernel, x)
+    scale = (1 if ndim <= 3 else 2) * (4 if x.is_complex() else 1)  # beyond 3-D: sums of strided parts
+    costs = tuple(Costs(scale * macs * 2e-6 / rate, fft * (2 if x.is_complex() else 1)) for rate in rates)
+    forward, input_gradient, weight_gradient = (cost.cheaper for cost in costs)
+    if input_gradient == "direct" and _is_faster_flipped(kind, layout):
+        input_gradient = "flipped"
+    if (forward, input_gradient) != ("direct", "direct") and (ndim > 3 or x.is_complex()):
+        weight_gradient = "fft" if weight_gradient == "fft" else "gemm"  # PyTorch has no such operation on its own
+    return Choice(forward, input_gradient, weight_gradient, kind, costs)
+
+
+def _kind(weight: Tensor, layout: Layout) -> str:
+    if weight.shape[1] == 1 and layout.groups > 1:
+        return "depthwise" if layout.ndim < 3 else "depthwise 3-D"
+    if weight.shape[1] == 1 and weight.shape[0] == 1:
+        return "single"
+    return "thin" if weight.shape[1] < 16 else "wide"
+
+
+def _is_faster_flipped(kind: str, layout: Layout) -> bool:
+    return max(layout.stride) == 1 and layout.ndim <= 3 and (kind in ("single", "thin") or layout.ndim == 3)
+
+
+def _rates(kind: str, layout: Layout, kernel: Sequence[int], x: Tensor) -> tuple[float, float, float]:
+    """GFLOP/s of forward, input gradient and weight gradient."""
+    if x.dtype in (torch.float64, torch.complex128):
+        return (_RATES_FLOAT64[kind],) * 3
+    short, long, weight_short, weight_long, strided = _RATES[kind]
+    is_long = max(kernel) >= LONG
+    forward = long if is_long else short
+    if kind == "depthwise":
+        backward = _DEPTHWISE_INPUT_GRADIENT
+    else:
+        backward = forward if max(layout.stride) == 1 else strided
+    if kind == "depthwise" and max(kernel) > 3:
+        return forward, backward, weight_long
+    return forward, backward, weight_long if is_long else weight_short
+
+
+def _fft_ms(batch: int, weight: Tensor, layout: Layout, in_size: Sequence[int]) -> float:
+    """Three transforms (input, kernel, output) and the products between them; the same for all three maps."""
+    size = prod(transform_size(in_size, layout.extents(weight.shape[2:]), layout.sides))
+    in_channels, out_channels = weight.shape[1] * layout.groups, weight.shape[0]
+    samples = size * (batch * (in_channels + out_channels) + out_channels * weight.shape[1])
+    if weight.shape[1] == 1 and weight.shape[0] == layout.groups:
+        return 1e-6 * (_START_NS + _TRANSFORM_NS["depthwise"] * samples)
+    products = batch * out_channels * weight.shape[1] * size / 2
+    return 1e-6 * (_START_NS + _TRANSFORM_NS["dense"] * samples + _PRODUCT_NS * products)
