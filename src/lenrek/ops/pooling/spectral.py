@@ -42,6 +42,8 @@ def spectral_pool(x: Tensor, output_size: int | tuple[int, ...]) -> Tensor:
     changed = [axis - ndim for axis in range(ndim) if in_size[axis] != out_size[axis]]
     if not changed:
         return x.clone()
+    if x.numel() == 0:  # an empty batch, which PyTorch's Fourier transforms do not take
+        return x[(..., *[slice(1)] * ndim)].expand(*x.shape[:-ndim], *out_size).clone()
     precise = x if x.dtype in (torch.float64, torch.complex64, torch.complex128) else x.float()
     if x.is_complex():
         spectrum = torch.fft.fftn(precise, dim=changed, norm="forward")  # "forward": the mean at frequency 0

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from lenrek.geometry import Boundary, Padding
-from lenrek.ops.pooling.arguments import check_type
-from lenrek.ops.pooling.reduce import pool
+from lenrek.ops.pooling.arguments import check_type, in_format_of
+from lenrek.ops.pooling.reduce import flat_windows
 
 
 def stochastic_pool(
@@ -50,20 +50,25 @@ def stochastic_pool(
         tensor([[3., 0.]])
     """
     check_type(x, "stochastic_pool")
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    samples = flat_windows(precise, kernel_size, stride, padding, dilation, boundary, "stochastic_pool")
+    activations = samples.relu()
+    y = _drawn(activations, generator) if training else _mean(activations)
+    return in_format_of(x, y.to(x.dtype))
 
-    def drawn(activations: Tensor, dim: int) -> Tensor:
-        sums = activations.detach().cumsum(dim)
-        total = sums.narrow(dim, -1, 1)
-        threshold = total * torch.rand(total.shape, generator=generator, dtype=sums.dtype, device=sums.device)
-        # the first whose running sum is above: never one of activation 0, as it does not raise the sum
-        index = (sums <= threshold).sum(dim, keepdim=True).clamp(max=activations.shape[dim] - 1)
-        # adds 0, but NaN where the total is not finite, as there are no probabilities then
-        return (activations.gather(dim, index) + 0 * total).squeeze(dim)
 
-    def mean(activations: Tensor, dim: int) -> Tensor:
-        total = activations.sum(dim)
-        return activations.square().sum(dim) / torch.where(total == 0, 1, total)
+def _drawn(activations: Tensor, generator: torch.Generator | None) -> Tensor:
+    """One of the last axis, with a probability proportional to itself."""
+    sums = activations.detach().cumsum(-1)
+    total = sums[..., -1:]
+    threshold = total * torch.rand(total.shape, generator=generator, dtype=sums.dtype, device=sums.device)
+    # the first whose running sum is above: never one of activation 0, as it does not raise the sum
+    index = (sums <= threshold).sum(-1, keepdim=True).clamp(max=activations.shape[-1] - 1)
+    # adds 0, but NaN where the total is not finite, as there are no probabilities then
+    return (activations.gather(-1, index) + 0 * total).squeeze(-1)
 
-    activations = x.relu().to(torch.promote_types(x.dtype, torch.float32))
-    y = pool(activations, kernel_size, drawn if training else mean, stride, padding, dilation, boundary=boundary)
-    return y.to(x.dtype)
+
+def _mean(activations: Tensor) -> Tensor:
+    """The mean over the last axis with these probabilities."""
+    total = activations.sum(-1)
+    return activations.square().sum(-1) / torch.where(total == 0, 1, total)
