@@ -35,6 +35,7 @@ _RATES = {
 }
 _RATES_FLOAT64 = {"single": 2.0, "depthwise": 4.0, "depthwise 3-D": 0.5, "thin": 10.0, "wide": 40.0}
 _DEPTHWISE_INPUT_GRADIENT = 180.0  # signals and images, any length of kernel
+_LEAST_MACS = 50_000  # below, calling takes longer than computing
 _START_NS = 50_000.0  # of the Fourier way: several operations instead of one
 _TRANSFORM_NS = {"depthwise": 1.0, "dense": 1.8}  # per real sample, there or back
 _PRODUCT_NS = 0.1  # per complex multiply-accumulate
@@ -124,9 +125,12 @@ def choose(x: Tensor, weight: Tensor, layout: Layout, in_size: Sequence[int], ou
         return Choice("direct", "direct", "direct", f"on {x.device.type} there was nothing measured")
     if prod(weight.shape[2:]) == 1:
         return Choice("direct", "direct", "direct", "kernel of one sample")
-    batch, ndim, kernel = x.shape[0], layout.ndim, weight.shape[2:]
-    kind = _kind(weight, layout)
+    ndim, kernel = layout.ndim, weight.shape[2:]
+    batch = x.shape[0] if x.ndim == weight.ndim else 1
     macs = batch * weight.numel() * prod(out_size)
+    if macs < _LEAST_MACS:
+        return Choice("direct", "direct", "direct", f"fewer than {_LEAST_MACS} multiply-accumulates")
+    kind = _kind(weight, layout)
     fft = _fft_ms(batch, weight, layout, in_size)
     rates = _rates(kind, layout, kernel, x)
     scale = (1 if ndim <= 3 else 2) * (4 if x.is_complex() else 1)  # beyond 3-D: sums of strided parts
