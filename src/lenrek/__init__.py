@@ -23,9 +23,11 @@ _HOMES = {
     "check_source": "lenrek.data.check",
     "LenrekError": "lenrek.errors",
 }
-__all__ = ["__version__", *_HOMES]
+_ROOMS = ("nn", "ops")
+__all__ = ["__version__", *_HOMES, *_ROOMS]
 
 if TYPE_CHECKING:
+    from lenrek import nn, ops
     from lenrek.data.check import check_source
     from lenrek.data.open import open_source
     from lenrek.errors import LenrekError
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"lenrek.{name}")
     if name not in _HOMES:
-        raise AttributeError(f"module 'lenrek' has no attribute {name!r}; it has {', '.join(_HOMES)}")
+        raise AttributeError(f"module 'lenrek' has no attribute {name!r}; it has {', '.join((*_HOMES, *_ROOMS))}")
     return getattr(import_module(_HOMES[name]), name)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lenrek.errors import OptionError, ShapeError
 from lenrek.geometry import Boundary, Padding, check_boundary, per_axis, resolve_padding, windows
 from lenrek.geometry.axes import sizes_of
+from lenrek.nn.channels import check_channels
 from lenrek.ops.local import local_correlate
 
 
@@ -64,10 +65,7 @@ class LocallyConnected(nn.Module):
             else per_axis(in_size, self.ndim, who, "in_size")
         )
         ndim = len(self.in_size)
-        for name, channels in (("in_channels", in_channels), ("out_channels", out_channels), ("groups", groups)):
-            per_axis(channels, 1, who, name)
-            if channels % groups:
-                raise ShapeError(f"{who}: {name} is {channels}, expected a multiple of groups={groups}.")
+        check_channels(in_channels, out_channels, groups, who)
         if shared_bias and not bias:
             raise OptionError(f"{who}: shared_bias=True has no effect with bias=False.")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups

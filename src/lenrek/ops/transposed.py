@@ -89,6 +89,16 @@ def convolve_transposed(
     return _run(x, flipped, bias, stride, padding, output_padding, groups, dilation, output_size, boundary, method, who)
 
 
+def check_adjoint(boundary: Boundary, who: str) -> None:
+    """Raise `OptionError` for a boundary that is unknown, or not linear in the samples."""
+    check_boundary(boundary, who)
+    if not isinstance(boundary, str) and boundary != 0:
+        raise OptionError(
+            f"{who}: boundary is {boundary!r}, but only linear maps have an adjoint, expected zeros or a name.\n"
+            '  Hint: the adjoint of the linear part is that of boundary="zeros".'
+        )
+
+
 def _run(
     x: Tensor,
     weight: Tensor,
@@ -105,12 +115,7 @@ def _run(
 ) -> Tensor:
     layout = read_layout(x, weight, bias, stride, padding, dilation, groups, 0, who)
     check_method(method, x, who)
-    check_boundary(boundary, who)
-    if not isinstance(boundary, str) and boundary != 0:
-        raise OptionError(
-            f"{who}: boundary is {boundary!r}, but only linear maps have an adjoint, expected zeros or a name.\n"
-            '  Hint: the adjoint of the linear part is that of boundary="zeros".'
-        )
+    check_adjoint(boundary, who)
     if x.ndim < weight.ndim:
         batched = x.unsqueeze(0)
         return _run(
