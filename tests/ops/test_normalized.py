@@ -79,6 +79,21 @@ def test_offsets_and_bright_places_elsewhere_cost_no_accuracy(method):
     np.testing.assert_allclose(y.numpy(), expected, atol=1e-5)
 
 
+def test_an_offset_in_float64():
+    rng = np.random.default_rng(0)
+    x, template = 2.0**30 + rng.standard_normal((1, 1, 30)), rng.standard_normal((1, 1, 4))
+    y = normalized_correlate(torch.from_numpy(x), torch.from_numpy(template))
+    np.testing.assert_allclose(y.numpy(), oracle(x - 2.0**30, template, (1,), ((0, 0),), (1,), 1), atol=1e-9)
+
+
+def test_rounding_never_leaves_the_interval():
+    torch.manual_seed(0)
+    x = torch.randn(1, 1, 300, dtype=torch.float64)
+    matches = normalized_correlate(x, x[0].unfold(1, 5, 1).movedim(1, 0))[0].diagonal()
+    assert matches.max() == 1
+    assert matches.min() > 1 - 1e-12
+
+
 @pytest.mark.parametrize("method", ["direct", "fft"])
 @pytest.mark.parametrize("offset", [0.0, 0.1, 1e4 / 3])
 def test_constant_windows_and_templates_score_zero(method, offset):

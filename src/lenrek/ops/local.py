@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from lenrek.errors import ShapeError
@@ -12,6 +11,7 @@ from lenrek.geometry import Boundary, Padding, transposed_windows, windows
 from lenrek.ops.boundary import extend, extend_adjoint
 from lenrek.ops.layout import Layout, check_fit, check_types, read_layout, shape
 from lenrek.ops.local_gradients import LocalPlan, local_by, local_transposed_by
+from lenrek.ops.tensors import as_computed, finished
 
 
 def local_correlate(
@@ -43,22 +43,22 @@ def local_correlate(
         OptionError: an option out of range, or types that differ.
     Source: LeCun 1989, "Generalization and network design strategies"; Taigman et al. 2014, DeepFace, §2.
     Example: differences to the right with a gain that grows along the axis.
+        >>> import torch
         >>> weight = torch.tensor([[-1.0, 1.0], [-2.0, 2.0], [-3.0, 3.0]]).reshape(3, 1, 1, 2)
         >>> local_correlate(torch.tensor([[[0.0, 1.0, 3.0, 6.0]]]), weight)
         tensor([[[1., 4., 9.]]])
     """
     who = "local_correlate"
     layout = _read(x, weight, bias, stride, padding, dilation, groups, 1, who)
-    ndim, like = layout.ndim, x
+    ndim = layout.ndim
     kernel = weight.shape[-ndim:]
     check_fit(x, kernel, layout, who)
-    in_size = x.shape[-ndim:]
-    _check_positions(in_size, weight.shape[:ndim], kernel, layout, who)
+    _check_positions(x.shape[-ndim:], weight.shape[:ndim], kernel, layout, who)
     _check_bias(bias, (weight.shape[ndim], *weight.shape[:ndim]), who)
-    x, weight, bias = _types(x, weight, bias)
-    x = extend(x if x.ndim == ndim + 2 else x.unsqueeze(0), layout.sides, boundary, who)
-    y = local_by(x, weight, _plan(x.shape[2:], weight, layout))
-    return _finish(y, bias, like)
+    weight = as_computed(weight)
+    extended = extend(as_computed(x if x.ndim == ndim + 2 else x.unsqueeze(0)), layout.sides, boundary, who)
+    y = local_by(extended, weight, _plan(extended.shape[2:], weight, layout))
+    return _finish(y, bias, x, ndim)
 
 
 def local_correlate_transposed(
@@ -88,13 +88,14 @@ def local_correlate_transposed(
     Raises:
         ShapeError, OptionError: as `local_correlate`, or an impossible output size.
     Example:
+        >>> import torch
         >>> weight = torch.tensor([[-1.0, 1.0], [-2.0, 2.0], [-3.0, 3.0]]).reshape(3, 1, 1, 2)
         >>> local_correlate_transposed(torch.ones(1, 1, 3), weight)
         tensor([[[-1., -1., -1.,  3.]]])
     """
     who = "local_correlate_transposed"
     layout = _read(x, weight, bias, stride, padding, dilation, groups, 0, who)
-    ndim, like = layout.ndim, x
+    ndim = layout.ndim
     kernel, positions = weight.shape[-ndim:], weight.shape[:ndim]
     if x.shape[-ndim:] != positions:
         raise ShapeError(
@@ -113,10 +114,9 @@ def local_correlate_transposed(
     out_size = [w.out_size for w in found]
     _check_bias(bias, (groups * weight.shape[ndim + 1], *out_size), who)
     extended = [n + before + after for n, (before, after) in zip(out_size, layout.sides, strict=True)]
-    x, weight, bias = _types(x, weight, bias)
-    x = x if x.ndim == ndim + 2 else x.unsqueeze(0)
-    y = local_transposed_by(x, weight, _plan(extended, weight, layout))
-    return _finish(extend_adjoint(y, layout.sides, boundary, who), bias, like)
+    weight, batched = as_computed(weight), as_computed(x if x.ndim == ndim + 2 else x.unsqueeze(0))
+    y = local_transposed_by(batched, weight, _plan(extended, weight, layout))
+    return _finish(extend_adjoint(y, layout.sides, boundary, who), bias, x, ndim)
 
 
 def _read(
@@ -156,21 +156,6 @@ def _check_positions(
     )
 
 
-def _types(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Integers are summed in int64; under autocast, floats below float64 in the type it is set to."""
-    device = x.device.type
-    autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-    def cast(tensor: Tensor) -> Tensor:
-        if not (tensor.is_floating_point() or tensor.is_complex()):
-            return tensor.long()
-        if autocast and tensor.is_floating_point() and tensor.dtype != torch.float64:
-            return tensor.to(torch.get_autocast_dtype(device))
-        return tensor
-
-    return cast(x), cast(weight), None if bias is None else cast(bias)
-
-
 def _plan(in_size: Sequence[int], weight: Tensor, layout: Layout) -> LocalPlan:
     ndim = layout.ndim
     return LocalPlan(
@@ -190,13 +175,9 @@ def _check_bias(bias: Tensor | None, unshared: tuple[int, ...], who: str) -> Non
         )
 
 
-def _finish(y: Tensor, bias: Tensor | None, like: Tensor) -> Tensor:
-    """The bias added, in the memory format of the input, without a batch if it had none."""
+def _finish(y: Tensor, bias: Tensor | None, x: Tensor, ndim: int) -> Tensor:
+    """y with its bias, in the memory format of x and without a batch if x has none."""
+    y, bias = y.contiguous(), as_computed(bias)
     if bias is not None:
-        y = y + (bias.reshape(-1, *[1] * (y.ndim - 2)) if bias.ndim == 1 else bias)
-    if like.ndim == y.ndim - 1:
-        return y.squeeze(0).contiguous()
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    if like.ndim in formats and not like.is_contiguous() and like.is_contiguous(memory_format=formats[like.ndim]):
-        return y.contiguous(memory_format=formats[like.ndim])
-    return y.contiguous()
+        y = y + (bias.reshape(-1, *[1] * ndim) if bias.ndim == 1 else bias)
+    return y.squeeze(0) if x.ndim == ndim + 1 else finished(y, None, x)
