@@ -1,4 +1,4 @@
-"""What every pooling does in PyTorch: derivatives, graphs, shapes without data, memory formats, types, empty batches."""
+"""What every pooling does in PyTorch: derivatives, graphs, shapes without data, memory formats, empty batches."""
 
 from __future__ import annotations
 

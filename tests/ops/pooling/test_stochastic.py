@@ -82,3 +82,8 @@ def test_integers_are_refused():
     with pytest.raises(OptionError) as raised:
         stochastic_pool(torch.ones(1, 1, 4, dtype=torch.int64), 2, training=True)
     assert str(raised.value) == "stochastic_pool: x is torch.int64, expected a floating type.\n  Hint: pass x.float()."
+
+
+def test_a_random_number_of_exactly_0_draws_no_activation_of_0(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda shape, dtype, **_: torch.zeros(shape, dtype=dtype))
+    assert stochastic_pool(torch.tensor([[0.0, 3.0, 0.0, 0.0]]), (2,), training=True).tolist() == [[3, 0]]

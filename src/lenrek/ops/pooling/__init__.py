@@ -3,7 +3,8 @@
 from lenrek.ops.pooling.adaptive import adaptive_average_pool, adaptive_max_pool
 from lenrek.ops.pooling.average import average_pool
 from lenrek.ops.pooling.max import max_pool
-from lenrek.ops.pooling.reduce import lp_pool, pool
+from lenrek.ops.pooling.norm import lp_pool
+from lenrek.ops.pooling.reduce import pool
 from lenrek.ops.pooling.spectral import spectral_pool
 from lenrek.ops.pooling.stochastic import stochastic_pool
 from lenrek.ops.pooling.unpool import max_unpool

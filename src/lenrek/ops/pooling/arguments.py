@@ -54,29 +54,14 @@ def pooling_windows(
     )
 
 
-def extended(
-    x: Tensor, found: Sequence[AxisWindow], boundary: Boundary, who: str, *, beyond: float | None = None
-) -> Tensor:
-    """`x` with the padding of its windows; with `beyond`, also what a last window of ceil_mode reads past that."""
-    x = extend(x, [(window.before, window.after) for window in found], boundary, who)
-    if beyond is None:
-        return x
-    return extend(x, [(0, overhang(window)) for window in found], beyond, who)
+def extended(x: Tensor, found: Sequence[AxisWindow], boundary: Boundary, who: str) -> Tensor:
+    """`x` with the padding of its windows."""
+    return extend(x, [(window.before, window.after) for window in found], boundary, who)
 
 
 def padded(found: Sequence[AxisWindow]) -> list[AxisWindow]:
     """The same windows, seen from the padded input: its padding counts as samples."""
     return [replace(w, in_size=w.before + w.in_size + w.after, before=0, after=0) for w in found]
-
-
-def overhang(window: AxisWindow) -> int:
-    """Samples that the last window of ceil_mode reads beyond the padding.
-
-    >>> overhang(windows((6,), 3, stride=2, ceil_mode=True)[0])
-    1
-    """
-    last = (window.out_size - 1) * window.stride + window.reach - window.before
-    return max(0, last + 1 - window.in_size - window.after)
 
 
 def check_inside(found: Sequence[AxisWindow], who: str) -> None:

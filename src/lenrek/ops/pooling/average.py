@@ -16,7 +16,6 @@ from lenrek.geometry.window import clip
 from lenrek.ops.pooling.arguments import (
     check_inside,
     check_type,
-    extended,
     in_format_of,
     is_channels_last,
     is_native,
@@ -24,6 +23,7 @@ from lenrek.ops.pooling.arguments import (
     padded,
     pooling_windows,
 )
+from lenrek.ops.pooling.sums import window_sums
 
 
 def average_pool(
@@ -69,7 +69,7 @@ def average_pool(
     # As for max_pool: without a derivative the separable sums are quicker than PyTorch's own, except for channels-last.
     if _is_native(x, found, boundary, divisor_override) and (is_traced(x) or is_channels_last(x)):
         return _native(x, found, ceil_mode, boundary != "ignore", divisor_override)
-    total = _sums(x, found, "zeros" if boundary == "ignore" else boundary, who)
+    total = window_sums(x, found, "zeros" if boundary == "ignore" else boundary, who)
     if divisor_override is not None:
         mean = total / divisor_override
     else:
@@ -95,25 +95,6 @@ def _native(x: Tensor, found: Sequence[AxisWindow], ceil_mode: bool, count_inclu
         return F.avg_pool1d(x, kernel, stride, padding, ceil_mode, count_include_pad)
     compute = F.avg_pool2d if len(found) == 2 else F.avg_pool3d
     return compute(x, kernel, stride, padding, ceil_mode, count_include_pad, divisor)
-
-
-def _sums(x: Tensor, found: Sequence[AxisWindow], boundary: Boundary, who: str) -> Tensor:
-    """The sums of the windows, one axis after the other; short types are summed in float32."""
-    if x.dtype in (torch.float16, torch.bfloat16):
-        x = x.float()
-    x = extended(x, found, boundary, who, beyond=0.0)
-    for axis, window in reversed(list(enumerate(found, x.ndim - len(found)))):
-        span = (window.out_size - 1) * window.stride + 1
-        place = (slice(None),) * axis
-        pieces = [
-            x[(*place, slice(start, start + span, window.stride))]
-            for start in range(0, window.reach + 1, window.dilation)
-        ]
-        total = pieces[0]
-        for piece in pieces[1:]:
-            total = total + piece
-        x = total
-    return x
 
 
 def _divided(total: Tensor, found: Sequence[AxisWindow]) -> Tensor:

@@ -69,9 +69,10 @@ def max_pool(
     found = pooling_windows(x, kernel_size, stride, padding, dilation, ceil_mode, who)
     if boundary == "ignore":
         check_inside(found, who)
-        # PyTorch's own is the better one where it also has to keep the indices; else it is the slower one by far,
-        # except for channels-last.
-        if x.is_floating_point() and is_native(found) and (return_indices or is_traced(x) or is_channels_last(x)):
+        # PyTorch's own is the better one where the indices are kept too; else the slower one by far, but for 1-D and
+        # channels-last.
+        kept = return_indices or is_traced(x)
+        if x.is_floating_point() and is_native(found) and (kept or len(found) == 1 or is_channels_last(x)):
             return _native(x, found, ceil_mode, return_indices)
     else:
         constant = boundary == "zeros" or not isinstance(boundary, str)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
@@ -43,7 +45,7 @@ def spectral_pool(x: Tensor, output_size: int | tuple[int, ...]) -> Tensor:
     if not changed:
         return x.clone()
     if x.numel() == 0:  # an empty batch, which PyTorch's Fourier transforms do not take
-        return x[(..., *[slice(1)] * ndim)].expand(*x.shape[:-ndim], *out_size).clone()
+        return x.flatten(-ndim)[..., :1].expand(*x.shape[:-ndim], prod(out_size)).reshape(*x.shape[:-ndim], *out_size)
     precise = x if x.dtype in (torch.float64, torch.complex64, torch.complex128) else x.float()
     if x.is_complex():
         spectrum = torch.fft.fftn(precise, dim=changed, norm="forward")  # "forward": the mean at frequency 0
