@@ -55,6 +55,13 @@ def test_without_dilation_it_is_pytorchs(ndim, ceil_mode, count_include_pad):
     torch.testing.assert_close(ours, reference, rtol=0, atol=1e-14)
 
 
+def test_windows_in_the_padding_alone_have_a_mean_and_a_derivative():
+    x = torch.ones(1, 1, requires_grad=True)
+    y = average_pool(x, (1,), 2, ((1, 0),), dilation=2)
+    y.sum().backward()
+    assert (y.tolist(), x.grad.tolist()) == ([[0]], [[0]])
+
+
 def test_complex_numbers_have_means():
     x = torch.tensor([[1 + 2j, 3 - 4j, 5j]])
     assert average_pool(x, (2,), 1).tolist() == [[2 - 1j, 1.5 + 0.5j]]

@@ -25,7 +25,8 @@ def window_sums(x: Tensor, found: Sequence[AxisWindow], boundary: Boundary, who:
     for axis, window in reversed(list(enumerate(found, x.ndim - len(found)))):
         shape = list(x.shape)
         shape[axis] = window.out_size
-        total = x.new_zeros(shape)
+        nothing = x.narrow(axis, 0, 0).sum(axis, keepdim=True)  # zeros, with a derivative even where no window meets x
+        total = nothing.expand(shape).clone()
         for k in range(window.kernel_size):
             start = window.dilation * k - window.before  # of window 0; the first and the last ones may reach outside
             first = max(0, -(start // window.stride))
