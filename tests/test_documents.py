@@ -5,6 +5,7 @@ import doctest
 import io
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,12 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
                 exec(compile(code, f"{page.name}, block {number + 1}", "exec"), namespace)
             said = found[number + 1][1] if found[number + 1 : number + 2] and found[number + 1][0] == "text" else ""
             check(said, output.getvalue(), code)
+
+
+def test_the_pictures_are_what_their_script_draws() -> None:
+    pictures = runpy.run_path(str(ROOT / "docs" / "draw_windows.py"))["PICTURES"]
+    for name, draw in pictures.items():
+        assert (ROOT / "docs" / name).read_text() == draw(), f"run python docs/draw_windows.py: {name} is out of date"
 
 
 def test_a_wrong_output_is_noticed() -> None:
