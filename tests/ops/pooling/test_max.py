@@ -65,6 +65,7 @@ def test_integers_keep_their_type(dtype):
     x = torch.tensor([[3, 100, 2, 7, 5]], dtype=dtype)
     values, indices = max_pool(x, (2,), padding=1, return_indices=True)
     assert (values.dtype, values.tolist(), indices.tolist()) == (dtype, [[3, 100, 7]], [[0, 1, 3]])
+    assert max_pool(x, (2,)).tolist() == [[100, 7]]
     assert max_pool(x, (2,), padding=((2, 0),), boundary=9).tolist() == [[9, 100, 7]]
 
 

@@ -33,6 +33,12 @@ def test_negative_samples_count_with_an_odd_norm_and_a_window_of_zeros_has_a_der
     assert x.grad.tolist() == [[pytest.approx(-(2 ** (-2 / 3))), pytest.approx(2 ** (-2 / 3)), 0, 0]]
 
 
+def test_a_negative_boundary_counts_by_its_size():
+    x = torch.tensor([[3.0, -4.0]])
+    assert lp_pool(x, float("inf"), (2,), padding=1, boundary=-12.0).tolist() == [[12, 12]]
+    assert lp_pool(x, 1, (2,), padding=1, boundary=-12.0).tolist() == [[15, 16]]
+
+
 def test_the_norm_of_complex_numbers_is_real():
     assert lp_pool(torch.tensor([[3 + 4j, 12j]]), 2, (2,)).tolist() == [[13.0]]
 
