@@ -85,7 +85,7 @@ def factor_kernel(kernel: Tensor, rank: int = 1, *, ndim: int | None = None) -> 
 
 
 def _terms(kernel: Tensor, ndim: int) -> tuple[Tensor, list[Tensor]]:
-    """All terms of the repeated decomposition: strengths (*leading, terms), unit kernels (*leading, terms, k) per axis."""
+    """Every term that splitting gives: strengths (*leading, terms), unit kernels (*leading, terms, k) per axis."""
     if ndim == 1:
         strength = torch.linalg.vector_norm(kernel, dim=-1, keepdim=True)
         unit = kernel / torch.where(strength == 0, 1.0, strength)
