@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lenrek.errors import ShapeError
+from lenrek.errors import OptionError, ShapeError
 from lenrek.geometry import Boundary, BoundaryName, Padding, Run, check_boundary, check_reach, resolve_padding, runs
 
 Sides = Sequence[tuple[int, int]]
@@ -50,6 +50,7 @@ def extend(x: Tensor, sides: Sides, boundary: Boundary, who: str) -> Tensor:
     first = x.ndim - len(sides)
     amounts = [samples for side in reversed(sides) for samples in side]  # as PyTorch wants them: last axis first
     if boundary == "zeros" or not isinstance(boundary, str):
+        check_holds(x.dtype, boundary, who)
         return F.pad(x, amounts, value=0.0 if boundary == "zeros" else boundary)
     if boundary in ("reflect", "replicate") and len(sides) <= 3 and x.ndim == len(sides) + 2 and x.is_floating_point():
         for axis, (before, after) in enumerate(sides):
@@ -62,6 +63,17 @@ def extend(x: Tensor, sides: Sides, boundary: Boundary, who: str) -> Tensor:
             pieces = [_take(x, first + axis, run) for run in runs(size, before, after, cast(BoundaryName, boundary))]
             x = torch.cat(pieces, first + axis)
     return x
+
+
+def check_holds(dtype: torch.dtype, boundary: Boundary, who: str) -> None:
+    """Refuse a constant boundary that the type of x would silently change."""
+    if isinstance(boundary, str) or dtype.is_floating_point or dtype.is_complex or dtype == torch.bool:
+        return
+    limits = torch.iinfo(dtype)
+    if not limits.min <= boundary <= limits.max or boundary != int(boundary):
+        raise OptionError(
+            f"{who}: boundary is {boundary!r}, but x is {dtype}, expected an integer from {limits.min} to {limits.max}."
+        )
 
 
 def extend_adjoint(y: Tensor, sides: Sides, boundary: Boundary, who: str) -> Tensor:

@@ -14,7 +14,7 @@ from lenrek.ops.direct import correlate_direct
 from lenrek.ops.gradients import Methods, Plan, correlate_by
 from lenrek.ops.layout import Layout, Sizes, check_fit, read_layout
 from lenrek.ops.method import Choice, Method, check_method, choose
-from lenrek.ops.tensors import as_computed, autocasts, finished, needs_gradient
+from lenrek.ops.tensors import as_computed, autocasts, finished, is_channels_last, needs_gradient
 
 
 def correlate(
@@ -140,7 +140,7 @@ def run(
         sides, way, plan = _prepare(x, weight, bias, *how, gradient, who)
     else:
         types = (*map(type, how), x.dtype, weight.dtype, bias is None or (bias.dtype, bias.shape))
-        key = (x.shape, weight.shape, x.device, autocasts(x), gradient, how, types)
+        key = (x.shape, weight.shape, x.device, is_channels_last(x), autocasts(x), gradient, how, types)
         try:
             sides, way, plan = _prepared[key]
         except (KeyError, TypeError) as error:  # TypeError: of lists, which are no keys

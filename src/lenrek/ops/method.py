@@ -19,22 +19,39 @@ from lenrek.errors import OptionError
 from lenrek.ops.fourier import transform_size
 from lenrek.ops.gradients import Methods
 from lenrek.ops.layout import Layout
+from lenrek.ops.tensors import is_channels_last
 
 Method = Literal["auto", "direct", "gemm", "fft", "matrix"]
 
 LONG = 16  # samples of a kernel axis from which PyTorch leaves its fast paths
 GAIN = 0.8  # the Fourier way must be expected to cost less than this part of the direct one
 
-# GFLOP/s of PyTorch in float32: (forward, long forward, weight gradient, long weight gradient, strided input gradient)
-_RATES = {
-    "single": (20.0, 20.0, 12.0, 7.0, 9.0),
-    "depthwise": (100.0, 8.0, 20.0, 7.0, 90.0),
-    "depthwise 3-D": (200.0, 200.0, 4.0, 4.0, 5.0),
-    "thin": (150.0, 150.0, 120.0, 40.0, 50.0),
-    "wide": (400.0, 180.0, 350.0, 60.0, 300.0),
+
+class _Rates(NamedTuple):
+    """GFLOP/s of PyTorch in float32, for short and for long kernels."""
+
+    forward: tuple[float, float]
+    input_gradient: tuple[float, float]
+    weight_gradient: tuple[float, float]
+    flipped: bool = False  # the input gradient is faster as a correlation with the flipped kernel, with stride 1
+
+
+_CONTIGUOUS = {
+    "single": _Rates((20, 20), (3, 3), (12, 7), flipped=True),
+    "depthwise": _Rates((100, 8), (180, 180), (7, 7)),
+    "depthwise 3-D": _Rates((200, 200), (5, 5), (4, 4), flipped=True),
+    "thin": _Rates((150, 150), (40, 40), (120, 40), flipped=True),
+    "wide": _Rates((400, 180), (400, 150), (350, 60)),
 }
-_RATES_FLOAT64 = {"single": 2.0, "depthwise": 4.0, "depthwise 3-D": 0.5, "thin": 10.0, "wide": 40.0}
-_DEPTHWISE_INPUT_GRADIENT = 180.0  # signals and images, any length of kernel
+_CHANNELS_LAST = {
+    "single": _CONTIGUOUS["single"],
+    "depthwise": _Rates((200, 200), (120, 120), (12, 2)),
+    "depthwise 3-D": _Rates((100, 100), (5, 5), (4, 4), flipped=True),
+    "thin": _Rates((150, 150), (120, 60), (120, 0.5)),
+    "wide": _Rates((400, 200), (400, 200), (350, 0.5)),
+}
+_SHORT_DEPTHWISE_WEIGHT_GRADIENT = 70.0  # up to 3 samples, with a path of its own
+_FLOAT64 = {"single": 2.0, "depthwise": 4.0, "depthwise 3-D": 0.5, "thin": 10.0, "wide": 40.0}
 _LEAST_MACS = 50_000  # below, calling takes longer than computing
 _START_NS = 50_000.0  # of the Fourier way: several operations instead of one
 _TRANSFORM_NS = {"depthwise": 1.0, "dense": 1.8}  # per real sample, there or back
@@ -132,11 +149,13 @@ def choose(x: Tensor, weight: Tensor, layout: Layout, in_size: Sequence[int], ou
         return Choice("direct", "direct", "direct", f"fewer than {_LEAST_MACS} multiply-accumulates")
     kind = _kind(weight, layout)
     fft = _fft_ms(batch, weight, layout, in_size)
-    rates = _rates(kind, layout, kernel, x)
+    flips = _table(x)[kind].flipped and max(layout.stride) == 1 and ndim <= 3
+    flips = flips and (kind != "thin" or (ndim < 3 and weight.shape[1] > 1))
+    rates = _rates(kind, kernel, x, flips)
     scale = (1 if ndim <= 3 else 2) * (4 if x.is_complex() else 1)  # beyond 3-D: sums of strided parts
     costs = tuple(Costs(scale * macs * 2e-6 / rate, fft * (2 if x.is_complex() else 1)) for rate in rates)
     forward, input_gradient, weight_gradient = (cost.cheaper for cost in costs)
-    if input_gradient == "direct" and _is_faster_flipped(kind, layout):
+    if input_gradient == "direct" and flips:
         input_gradient = "flipped"
     if (forward, input_gradient) != ("direct", "direct") and (ndim > 3 or x.is_complex()):
         weight_gradient = "fft" if weight_gradient == "fft" else "gemm"  # PyTorch has no such operation on its own
@@ -151,24 +170,19 @@ def _kind(weight: Tensor, layout: Layout) -> str:
     return "thin" if weight.shape[1] < 16 else "wide"
 
 
-def _is_faster_flipped(kind: str, layout: Layout) -> bool:
-    return max(layout.stride) == 1 and layout.ndim <= 3 and (kind in ("single", "thin") or layout.ndim == 3)
-
-
-def _rates(kind: str, layout: Layout, kernel: Sequence[int], x: Tensor) -> tuple[float, float, float]:
+def _rates(kind: str, kernel: Sequence[int], x: Tensor, flips: bool) -> tuple[float, float, float]:
     """GFLOP/s of forward, input gradient and weight gradient."""
     if x.dtype in (torch.float64, torch.complex128):
-        return (_RATES_FLOAT64[kind],) * 3
-    short, long, weight_short, weight_long, strided = _RATES[kind]
-    is_long = max(kernel) >= LONG
-    forward = long if is_long else short
-    if kind == "depthwise":
-        backward = _DEPTHWISE_INPUT_GRADIENT
-    else:
-        backward = forward if max(layout.stride) == 1 else strided
-    if kind == "depthwise" and max(kernel) > 3:
-        return forward, backward, weight_long
-    return forward, backward, weight_long if is_long else weight_short
+        return (_FLOAT64[kind],) * 3
+    rates, is_long = _table(x)[kind], max(kernel) >= LONG
+    backward = (rates.forward if flips else rates.input_gradient)[is_long]
+    if kind == "depthwise" and max(kernel) <= 3:
+        return rates.forward[0], backward, _SHORT_DEPTHWISE_WEIGHT_GRADIENT
+    return rates.forward[is_long], backward, rates.weight_gradient[is_long]
+
+
+def _table(x: Tensor) -> dict[str, _Rates]:
+    return _CHANNELS_LAST if is_channels_last(x) else _CONTIGUOUS
 
 
 def _fft_ms(batch: int, weight: Tensor, layout: Layout, in_size: Sequence[int]) -> float:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
 
 
@@ -31,11 +32,19 @@ def as_computed(tensor: MaybeTensor) -> MaybeTensor:
 
 
 def finished(y: Tensor, bias: Tensor | None, x: Tensor) -> Tensor:
-    """y (batch, out_channels, *out_size) with its bias, channels-last if x is."""
-    if bias is not None:
-        y = y + bias.reshape(-1, *[1] * (y.ndim - 2))
-    if x.ndim in (4, 5) and not x.is_contiguous():
-        channels_last = torch.channels_last if x.ndim == 4 else torch.channels_last_3d
-        if x.is_contiguous(memory_format=channels_last):
-            return y.contiguous(memory_format=channels_last)
-    return y
+    """y (batch, out_channels, *out_size) with its bias, in the memory format of x."""
+    return in_format_of(x, y if bias is None else y + bias.reshape(-1, *[1] * (y.ndim - 2)))
+
+
+def in_format_of(x: Tensor, y: Tensor) -> Tensor:
+    """y with its channels innermost in memory where those of x are."""
+    return y.contiguous(memory_format=_CHANNELS_LAST[x.ndim]) if is_channels_last(x) else y
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether x (batch, channels, *size) has its channels innermost in memory, and could not as well have them outside.
+
+    >>> is_channels_last(torch.zeros(2, 3, 4, 4).contiguous(memory_format=torch.channels_last))
+    True
+    """
+    return x.ndim in _CHANNELS_LAST and not x.is_contiguous() and x.is_contiguous(memory_format=_CHANNELS_LAST[x.ndim])

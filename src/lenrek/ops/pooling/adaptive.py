@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from lenrek.errors import ShapeError
 from lenrek.geometry import per_axis
-from lenrek.ops.pooling.arguments import check_type, in_format_of, pooled_ndim
+from lenrek.ops.pooling.arguments import check_type, pooled_ndim
 from lenrek.ops.pooling.largest import largest
+from lenrek.ops.tensors import in_format_of
 
 OutputSize = int | None | Sequence[int | None]
 

@@ -15,7 +15,6 @@ from lenrek.geometry.window import clip
 from lenrek.ops.boundary import extend
 
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def pooled_ndim(x: Tensor, sizes: object, who: str, name: str) -> int:
@@ -100,13 +99,3 @@ def is_traced(x: Tensor) -> bool:
         or (x.requires_grad and torch.is_grad_enabled())
         or forward_ad.unpack_dual(x).tangent is not None
     )
-
-
-def is_channels_last(x: Tensor) -> bool:
-    """Whether the channels of each position lie side by side in memory."""
-    return x.ndim in _CHANNELS_LAST and not x.is_contiguous() and x.is_contiguous(memory_format=_CHANNELS_LAST[x.ndim])
-
-
-def in_format_of(x: Tensor, y: Tensor) -> Tensor:
-    """`y` with the channels last in memory where those of `x` are."""
-    return y.contiguous(memory_format=_CHANNELS_LAST[x.ndim]) if is_channels_last(x) else y

@@ -13,17 +13,9 @@ from lenrek.errors import OptionError
 from lenrek.geometry import AxisWindow, Boundary, Padding, check_boundary
 from lenrek.geometry.axes import is_integer
 from lenrek.geometry.window import clip
-from lenrek.ops.pooling.arguments import (
-    check_inside,
-    check_type,
-    in_format_of,
-    is_channels_last,
-    is_native,
-    is_traced,
-    padded,
-    pooling_windows,
-)
+from lenrek.ops.pooling.arguments import check_inside, check_type, is_native, is_traced, padded, pooling_windows
 from lenrek.ops.pooling.sums import window_sums
+from lenrek.ops.tensors import in_format_of, is_channels_last
 
 
 def average_pool(

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lenrek.errors import OptionError
 from lenrek.geometry import AxisWindow, Boundary, Padding, check_boundary, sources
 from lenrek.geometry.window import clip
+from lenrek.ops.boundary import check_holds
 from lenrek.ops.pooling.arguments import (
     check_inside,
     check_type,
     extended,
-    in_format_of,
-    is_channels_last,
     is_native,
     is_traced,
     padded,
     pooling_windows,
 )
 from lenrek.ops.pooling.largest import Selection, largest
+from lenrek.ops.tensors import in_format_of, is_channels_last
 
 _NATIVE: dict[int, Callable[..., Any]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
 
@@ -81,13 +80,7 @@ def max_pool(
                 f"{who}: boundary is {boundary!r} and return_indices is True, but a constant outside x has no position "
                 'in it.\n  Hint: boundary="ignore" chooses among the samples of x only.'
             )
-        if not x.is_floating_point() and not isinstance(boundary, str):
-            limits = torch.iinfo(x.dtype)
-            if not limits.min <= boundary <= limits.max or boundary != int(boundary):
-                raise OptionError(
-                    f"{who}: boundary is {boundary!r}, but x is {x.dtype}, "
-                    f"expected an integer from {limits.min} to {limits.max}."
-                )
+        check_holds(x.dtype, boundary, who)
     return _separable(x, found, boundary, return_indices, who)
 
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from lenrek.errors import OptionError
 from lenrek.geometry import Boundary, Padding, check_boundary
-from lenrek.ops.pooling.arguments import check_type, in_format_of, pooling_windows
+from lenrek.ops.pooling.arguments import check_type, pooling_windows
 from lenrek.ops.pooling.max import max_pool
 from lenrek.ops.pooling.sums import window_sums
+from lenrek.ops.tensors import in_format_of
 
 
 def lp_pool(

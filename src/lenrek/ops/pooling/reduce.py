@@ -8,7 +8,8 @@ from torch import Tensor
 
 from lenrek.errors import OptionError
 from lenrek.geometry import Boundary, Padding, check_boundary
-from lenrek.ops.pooling.arguments import extended, in_format_of, pooling_windows
+from lenrek.ops.pooling.arguments import extended, pooling_windows
+from lenrek.ops.tensors import in_format_of
 from lenrek.ops.windows import windows_of
 
 

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from lenrek.errors import ShapeError
 from lenrek.geometry import per_axis
-from lenrek.ops.pooling.arguments import check_type, in_format_of, pooled_ndim
+from lenrek.ops.pooling.arguments import check_type, pooled_ndim
+from lenrek.ops.tensors import in_format_of
 
 
 def spectral_pool(x: Tensor, output_size: int | tuple[int, ...]) -> Tensor:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from lenrek.geometry import Boundary, Padding
-from lenrek.ops.pooling.arguments import check_type, in_format_of
+from lenrek.ops.pooling.arguments import check_type
 from lenrek.ops.pooling.reduce import flat_windows
+from lenrek.ops.tensors import in_format_of
 
 
 def stochastic_pool(

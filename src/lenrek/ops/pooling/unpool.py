@@ -9,7 +9,8 @@ from torch import Tensor
 
 from lenrek.errors import OptionError, ShapeError
 from lenrek.geometry import per_axis
-from lenrek.ops.pooling.arguments import in_format_of, pooled_ndim
+from lenrek.ops.pooling.arguments import pooled_ndim
+from lenrek.ops.tensors import in_format_of
 
 
 def max_unpool(x: Tensor, indices: Tensor, output_size: int | tuple[int, ...]) -> Tensor:
