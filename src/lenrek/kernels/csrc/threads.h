@@ -24,10 +24,14 @@ inline int parts_for(long long numbers, int threads) {
     return worth < threads ? static_cast<int>(worth) : threads;
 }
 
-// The `part`-th of `parts` equal shares of [0, total).
+// The numbers begin ≤ i < end.
 struct Share {
     long long begin, end;
-    Share(long long total, int part, int parts) : begin(total * part / parts), end(total * (part + 1) / parts) {}
 };
+
+// The `part`-th of `parts` equal shares of [0, total).
+inline Share share(long long total, int part, int parts) {
+    return {total * part / parts, total * (part + 1) / parts};
+}
 
 }  // namespace
