@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from lenrek.geometry import Boundary, Padding, check_boundary, check_reach
@@ -14,7 +12,8 @@ from lenrek.ops.direct import correlate_direct
 from lenrek.ops.gradients import Methods, Plan, correlate_by
 from lenrek.ops.layout import Layout, Sizes, check_fit, read_layout
 from lenrek.ops.method import Choice, Method, check_method, choose
-from lenrek.ops.tensors import as_computed, autocasts, finished, is_channels_last, needs_gradient
+from lenrek.ops.prepared import Prepared, prepared
+from lenrek.ops.tensors import as_computed, finished
 
 
 def correlate(
@@ -109,18 +108,6 @@ def choose_method(
     return choose(x, weight, layout, in_size, layout.out_size(in_size, weight.shape[2:]))
 
 
-class _Prepared(NamedTuple):
-    """All that is known before the values are: what to lay around x, and how to compute the rest."""
-
-    sides: Sides | None
-    way: str
-    plan: Plan
-
-
-_prepared: dict[Hashable, _Prepared] = {}  # a layer asks for the same again and again: 3 µs instead of 20
-_MOST_PREPARED = 4096
-
-
 def run(
     x: Tensor,
     weight: Tensor,
@@ -134,22 +121,7 @@ def run(
     who: str,
 ) -> Tensor:
     """`correlate`, with errors that speak for `who`."""
-    how = (stride, padding, dilation, groups, boundary, method)
-    gradient = needs_gradient(x, weight)
-    if torch.compiler.is_compiling():
-        sides, way, plan = _prepare(x, weight, bias, *how, gradient, who)
-    else:
-        types = (*map(type, how), x.dtype, weight.dtype, bias is None or (bias.dtype, bias.shape))
-        key = (x.shape, weight.shape, x.device, is_channels_last(x), autocasts(x), gradient, how, types)
-        try:
-            sides, way, plan = _prepared[key]
-        except (KeyError, TypeError) as error:  # TypeError: of lists, which are no keys
-            sides, way, plan = prepared = _prepare(x, weight, bias, *how, gradient, who)
-            if isinstance(error, KeyError):
-                if len(_prepared) >= _MOST_PREPARED:
-                    _prepared.clear()
-                _prepared[key] = prepared
-
+    sides, way, plan, _ = prepared(_prepare, x, weight, bias, who, stride, padding, dilation, groups, boundary, method)
     batched = x.ndim == weight.ndim
     if not batched:
         x = x.unsqueeze(0)
@@ -166,22 +138,22 @@ def _prepare(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
+    who: str,
+    gradient: bool,
     stride: int | Sequence[int],
     padding: Padding,
     dilation: int | Sequence[int],
     groups: int,
     boundary: Boundary,
     method: Method,
-    gradient: bool,
-    who: str,
-) -> _Prepared:
+) -> Prepared:
     check_method(method, x, who)
     sides, layout, in_size = _laid_out(x, weight, bias, stride, padding, dilation, groups, boundary, who)
     way, methods = str(method), Methods.all(method)
     if method == "auto":
         choice = choose(x, weight, layout, in_size, layout.out_size(in_size, weight.shape[2:]))
         way, methods = choice.way(gradient), choice.methods
-    return _Prepared(sides, way, Plan(layout, methods, in_size, tuple(weight.shape[2:])))
+    return Prepared(sides, way, Plan(layout, methods, in_size, tuple(weight.shape[2:])))
 
 
 def _laid_out(

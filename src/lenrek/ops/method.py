@@ -53,6 +53,7 @@ _CHANNELS_LAST = {
 _SHORT_DEPTHWISE_WEIGHT_GRADIENT = 70.0  # up to 3 samples, with a path of its own
 _FLOAT64 = {"single": 2.0, "depthwise": 4.0, "depthwise 3-D": 0.5, "thin": 10.0, "wide": 40.0}
 _LEAST_MACS = 50_000  # below, calling takes longer than computing
+_MACS_TO_FLIP = 1_000_000  # below, the flipped kernel is not worth its copy
 _START_NS = 50_000.0  # of the Fourier way: several operations instead of one
 _TRANSFORM_NS = {"depthwise": 1.0, "dense": 1.8}  # per real sample, there or back
 _PRODUCT_NS = 0.1  # per complex multiply-accumulate
@@ -149,7 +150,7 @@ def choose(x: Tensor, weight: Tensor, layout: Layout, in_size: Sequence[int], ou
         return Choice("direct", "direct", "direct", f"fewer than {_LEAST_MACS} multiply-accumulates")
     kind = _kind(weight, layout)
     fft = _fft_ms(batch, weight, layout, in_size)
-    flips = _table(x)[kind].flipped and max(layout.stride) == 1 and ndim <= 3
+    flips = _table(x)[kind].flipped and macs > _MACS_TO_FLIP and max(layout.stride) == 1 and ndim <= 3
     flips = flips and (kind != "thin" or (ndim < 3 and weight.shape[1] > 1))
     rates = _rates(kind, kernel, x, flips)
     scale = (1 if ndim <= 3 else 2) * (4 if x.is_complex() else 1)  # beyond 3-D: sums of strided parts

@@ -13,7 +13,8 @@ from lenrek.ops.direct import transposed_direct
 from lenrek.ops.gradients import Methods, Plan, transposed_by
 from lenrek.ops.layout import Layout, Sizes, read_layout
 from lenrek.ops.method import Method, check_method, choose
-from lenrek.ops.tensors import as_computed, finished, needs_gradient
+from lenrek.ops.prepared import Prepared, prepared
+from lenrek.ops.tensors import as_computed, finished
 
 
 def correlate_transposed(
@@ -113,16 +114,62 @@ def _run(
     method: Method,
     who: str,
 ) -> Tensor:
+    sides, way, plan, beyond = prepared(
+        _prepare,
+        x,
+        weight,
+        bias,
+        who,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+        None if output_size is None else tuple(output_size),
+        boundary,
+        method,
+    )
+    batched = x.ndim == weight.ndim
+    if not batched:
+        x = x.unsqueeze(0)
+    if way == "direct" and sides is None and not any(beyond):
+        y = transposed_direct(x, weight, plan.layout, plan.in_size, bias)
+        return y if batched else y.squeeze(0)
+    values, kernels = as_computed(x), as_computed(weight)
+    if way == "direct":
+        y = transposed_direct(values, kernels, plan.layout, plan.in_size)
+    else:
+        y = transposed_by(values, kernels, plan)
+    if any(beyond):
+        y = extend(y, [(0, extra) for extra in beyond], "zeros", who)
+    if sides is not None:
+        y = extend_adjoint(y, sides, boundary, who)
+    y = finished(y, as_computed(bias), x)
+    return y if batched else y.squeeze(0)
+
+
+def _prepare(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    who: str,
+    gradient: bool,
+    stride: int | Sequence[int],
+    padding: Padding,
+    output_padding: int | Sequence[int],
+    groups: int,
+    dilation: int | Sequence[int],
+    output_size: Sequence[int] | None,
+    boundary: Boundary,
+    method: Method,
+) -> Prepared:
+    """The plan is that of the forward correlation: its input is this one's output, with what is folded back later."""
     layout = read_layout(x, weight, bias, stride, padding, dilation, groups, 0, who)
     check_method(method, x, who)
     check_adjoint(boundary, who)
-    if x.ndim < weight.ndim:
-        batched = x.unsqueeze(0)
-        return _run(
-            batched, weight, bias, stride, padding, output_padding, groups, dilation, output_size, boundary, method, who
-        ).squeeze(0)
+    in_size = x.shape[-layout.ndim :]
     found = transposed_windows(
-        x.shape[2:],
+        in_size,
         weight.shape[2:],
         stride=layout.stride,
         padding=layout.sides,
@@ -131,35 +178,22 @@ def _run(
         output_size=output_size,
         who=who,
     )
-    out_size, sides = tuple(window.out_size for window in found), layout.sides
-    folded = isinstance(boundary, str) and boundary != "zeros" and any(map(any, sides))
-    if folded:  # the padding is part of the output until it is folded back
+    out_size, sides = tuple(window.out_size for window in found), None
+    if boundary != "zeros" and isinstance(boundary, str) and any(map(any, layout.sides)):
+        sides = layout.sides
         for axis, (n, (before, after)) in enumerate(zip(out_size, sides, strict=True)):
             check_reach(n, before, after, boundary, axis, who)
         layout = layout.without_padding()
         out_size = tuple(before + n + after for n, (before, after) in zip(out_size, sides, strict=True))
-
     layout, out_size, beyond = _as_forward(layout, out_size, [window.output_padding for window in found])
-
     way, methods = str(method), Methods.all(method)
     if method == "auto":
-        choice = choose(x, weight, layout, out_size, x.shape[2:])
-        way, methods = choice.way_transposed(needs_gradient(x, weight)), choice.methods
-    if way == "direct" and not folded and not any(beyond):
-        return transposed_direct(x, weight, layout, out_size, bias)
-    like, x, weight, bias = x, as_computed(x), as_computed(weight), as_computed(bias)
-    if way == "direct":
-        y = transposed_direct(x, weight, layout, out_size)
-    else:
-        y = transposed_by(x, weight, Plan(layout, methods, out_size, tuple(weight.shape[2:])))
-    if any(beyond):
-        y = extend(y, [(0, extra) for extra in beyond], "zeros", who)
-    if folded:
-        y = extend_adjoint(y, sides, boundary, who)
-    return finished(y, bias, like)
+        choice = choose(x, weight, layout, out_size, in_size)
+        way, methods = choice.way_transposed(gradient), choice.methods
+    return Prepared(sides, way, Plan(layout, methods, out_size, tuple(weight.shape[2:])), beyond)
 
 
-def _as_forward(layout: Layout, out_size: Sizes, output_padding: Sequence[int]) -> tuple[Layout, Sizes, list[int]]:
+def _as_forward(layout: Layout, out_size: Sizes, output_padding: Sequence[int]) -> tuple[Layout, Sizes, Sizes]:
     """The same with a forward correlation that has just these windows, and the zeros to append afterwards.
 
     An output padding of a stride or more (allowed up to the dilation) leaves room for one more window. Taken from the
@@ -171,4 +205,4 @@ def _as_forward(layout: Layout, out_size: Sizes, output_padding: Sequence[int]) 
         beyond.append(extra - taken if extra >= s else 0)
         sides.append((before, after - taken))
         sizes.append(n - beyond[-1])
-    return layout._replace(sides=tuple(sides)), tuple(sizes), beyond
+    return layout._replace(sides=tuple(sides)), tuple(sizes), tuple(beyond)
