@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "scratch.h"
+#include "simd.h"
 
 namespace {
 
@@ -36,11 +37,13 @@ struct Statistics {
     }
 };
 
-// Normalising is z = (x − mean) · scale + shift, per channel. Without statistics: z = x + bias.
+// Normalising is z = (x − mean) · scale + shift, per channel, padded. Without statistics: z = x + bias.
 class Affine {
   public:
     Affine(int64_t channels, const float* statistics, const float* weight, const float* bias)
-        : memory_(3 * channels), mean(memory_[0]), scale(mean + channels), shift(scale + channels) {
+        : memory_(3 * padded(channels)) {
+        float *m = memory_[0], *f = m + padded(channels), *s = f + padded(channels);
+        mean = m, scale = f, shift = s;
         for (int64_t c = 0; c < channels; ++c) {
             double factor = weight ? weight[c] : 1, offset = bias ? bias[c] : 0, centre = 0;
             if (statistics) {
@@ -48,17 +51,15 @@ class Affine {
                 factor *= statistics[2 * channels + c];
                 offset -= statistics[channels + c] * factor;
             }
-            memory_[0][c] = static_cast<float>(centre);
-            memory_[0][channels + c] = static_cast<float>(factor);
-            memory_[0][2 * channels + c] = static_cast<float>(offset);
+            m[c] = static_cast<float>(centre);
+            f[c] = static_cast<float>(factor);
+            s[c] = static_cast<float>(offset);
         }
     }
+    const float *mean, *scale, *shift;
 
   private:
     Scratch<float> memory_;
-
-  public:
-    const float *mean, *scale, *shift;
 };
 
 }  // namespace

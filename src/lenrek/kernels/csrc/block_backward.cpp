@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kBlock = 64;
 
 struct Sums {
-    float *gradient, *product;              // Σ dz, Σ dz · (x − mean)
+    float *gradient, *product;              // Σ dz, Σ dz · (x − mean), padded
     double *gradient_total, *product_total;
 
     void flush(int64_t channels) const {
@@ -25,83 +25,19 @@ struct Sums {
     }
 };
 
-// dx = gradient · scale + (x − mean) · slope + offset: what the statistics take away is linear in x; null, nothing is.
+// dx = gradient · scale + (x − mean) · slope + offset: what the statistics take away is linear in x; null, nothing is. Padded.
 struct Projection {
     const float *scale, *slope, *offset;
 };
 
 template <class T>
 struct Backward {
-    const Geometry& g;
     const T *dy, *x, *residual;  // x is null where no value depends on it
     const uint8_t* index;
-    const Affine& affine;
+    const float *mean, *scale, *shift;
     float slope;
+    int64_t channels;
 };
-
-// The windows that read one pixel.
-struct Readers {
-    int64_t image;
-    Reach d, h, w;
-    int64_t place;  // of the pixel in the window of output 0
-
-    Readers(const Geometry& g, const Position& at)
-        : image(at.image * g.out_pixels()),
-          d(reading_input(g, 0, at.d)),
-          h(reading_input(g, 1, at.h)),
-          w(reading_input(g, 2, at.w)),
-          place((::place(g, 0, 0, at.d) * g.kernel[1] + ::place(g, 1, 0, at.h)) * g.kernel[2] + ::place(g, 2, 0, at.w)) {}
-
-    // body(offset in dy, place of the pixel in that window)
-    template <class Body>
-    void each(const Geometry& g, const Body& body) const {
-        for (int64_t i = d.begin; i < d.end; ++i)
-            for (int64_t j = h.begin; j < h.end; ++j) {
-                const int64_t row = image + (i * g.out[1] + j) * g.out[2];
-                const int64_t places = place - (i * g.stride[0] * g.kernel[1] + j * g.stride[1]) * g.kernel[2];
-                for (int64_t k = w.begin; k < w.end; ++k)
-                    body((row + k) * g.channels, static_cast<int32_t>(places - k * g.stride[2]));
-            }
-    }
-};
-
-template <Pooling P, class T, class W>
-inline Floats gather(const Backward<T>& b, const Readers& readers, int64_t c, W width) {
-    Floats sum{};
-    readers.each(b.g, [&](int64_t offset, int32_t at) {
-        const Floats v = load(b.dy + offset + c, width);
-        if constexpr (P == Pooling::max)
-            sum += load(b.index + offset + c, width) == at ? v : Floats{};
-        else
-            sum += v;
-    });
-    return P == Pooling::average ? sum / static_cast<float>(b.g.volume()) : sum;
-}
-
-// consume(c, width, offset in x, dz, x − mean) for every vector of the pixels.
-template <Activation A, Pooling P, class T, class Consume>
-inline void each_gradient(const Backward<T>& b, Share inputs, const Consume& consume) {
-    const int64_t channels = b.g.channels;
-    Position at(b.g.in, inputs.begin);
-    for (int64_t pixel = inputs.begin; pixel < inputs.end; ++pixel, at.next(b.g.in)) {
-        const int64_t in = pixel * channels;
-        const Readers readers(b.g, at);
-        each_vector(channels, [&](int64_t c, auto width) {
-            Floats gradient, centred{};
-            if constexpr (P == Pooling::none)
-                gradient = load(b.dy + in + c, width);
-            else
-                gradient = gather<P>(b, readers, c, width);
-            if (b.x) centred = load(b.x + in + c, width) - load(b.affine.mean + c, width);
-            if constexpr (A != Activation::identity) {
-                Floats z = centred * load(b.affine.scale + c, width) + load(b.affine.shift + c, width);
-                if (b.residual) z += load(b.residual + in + c, width);
-                gradient = activate_backward<A>(gradient, z, b.slope);
-            }
-            consume(c, width, in + c, gradient, centred);
-        });
-    }
-}
 
 // What one pass produces; null pointers for what it does not.
 template <class T>
@@ -110,39 +46,84 @@ struct Results {
     Projection projection;
 };
 
+// The gradient of one pixel after the activation, from the outputs that read it.
+template <Pooling P, class T, class W>
+inline Floats gather(const Backward<T>& b, const Tap* taps, int64_t count, float share, int64_t c, W width) {
+    Floats sum{};
+    for (int64_t t = 0; t < count; ++t) {
+        const int64_t from = taps[t].offset + c;
+        const Floats v = load(b.dy + from, width);
+        if constexpr (P == Pooling::max)
+            sum += load(b.index + from, width) == taps[t].place ? v : Floats{};
+        else
+            sum += v;
+    }
+    return P == Pooling::average ? sum * share : sum;
+}
+
+// The channels from c on, of the pixel at `in`, whose gradient after the activation is given.
+template <Activation A, class T, class W>
+inline void consume(const Backward<T>& b, const Sums& sums, const Results<T>& results, Floats dz, int64_t in, int64_t c,
+                    W width) {
+    Floats centred{};
+    if (b.x) centred = load(b.x + in + c, width) - load(b.mean + c, Whole{});
+    if constexpr (A != Activation::identity) {
+        Floats z = centred * load(b.scale + c, Whole{}) + load(b.shift + c, Whole{});
+        if (b.residual) z += load(b.residual + in + c, width);
+        dz = activate_backward<A>(dz, z, b.slope);
+    }
+    if (sums.gradient) {
+        store(sums.gradient + c, load(sums.gradient + c, Whole{}) + dz, Whole{});
+        store(sums.product + c, load(sums.product + c, Whole{}) + dz * centred, Whole{});
+    }
+    if (results.dresidual) store(results.dresidual + in + c, dz, width);
+    if (results.dx) {
+        const Projection& p = results.projection;
+        Floats v = dz * load(p.scale + c, Whole{});
+        if (p.slope) v += centred * load(p.slope + c, Whole{}) + load(p.offset + c, Whole{});
+        store(results.dx + in + c, v, width);
+    }
+}
+
 template <Activation A, Pooling P, class T>
-void run(const Backward<T>& b, Share inputs, const Sums& sums, const Results<T>& results) {
-    const auto consume = [&](int64_t c, auto width, int64_t in, Floats dz, Floats centred) {
-        if (sums.gradient) {
-            store(sums.gradient + c, load(sums.gradient + c, width) + dz, width);
-            store(sums.product + c, load(sums.product + c, width) + dz * centred, width);
+void run(const Backward<T> b, const Windows& readers, Share pixels, const Sums sums, const Results<T> results) {
+    const float share = 1.f / static_cast<float>(readers.volume);
+    Walk walk(readers, pixels.begin);
+    const Tap* const taps = walk.taps();
+    int64_t until_flush = kBlock;
+    for (int64_t pixel = pixels.begin; pixel < pixels.end; ++pixel) {
+        const int64_t in = pixel * b.channels;
+        if constexpr (P == Pooling::none) {
+            each_vector(b.channels, [&](int64_t c, auto width) {
+                consume<A>(b, sums, results, load(b.dy + in + c, width), in, c, width);
+            });
+        } else {
+            const int64_t count = walk.find();
+            each_vector(b.channels, [&](int64_t c, auto width) {
+                consume<A>(b, sums, results, gather<P>(b, taps, count, share, c, width), in, c, width);
+            });
+            walk.next();
         }
-        if (results.dresidual) store(results.dresidual + in, dz, width);
-        if (results.dx) {
-            const Projection& p = results.projection;
-            Floats v = dz * load(p.scale + c, width);
-            if (p.slope) v += centred * load(p.slope + c, width) + load(p.offset + c, width);
-            store(results.dx + in, v, width);
+        if (sums.gradient && (--until_flush == 0 || pixel + 1 == pixels.end)) {
+            sums.flush(b.channels);
+            until_flush = kBlock;
         }
-    };
-    for (int64_t begin = inputs.begin; begin < inputs.end; begin += kBlock) {
-        each_gradient<A, P>(b, {begin, begin + kBlock < inputs.end ? begin + kBlock : inputs.end}, consume);
-        if (sums.gradient) sums.flush(b.g.channels);
     }
 }
 
 template <class T>
-void pass(const Backward<T>& b, int activation, int pooling, int threads, double* totals, const Results<T>& results) {
-    const int64_t channels = b.g.channels, pixels = b.g.batch * b.g.in_pixels();
+void pass(const Backward<T>& b, const Geometry& g, const Windows& readers, int activation, int pooling, int threads,
+          double* totals, const Results<T>& results) {
+    const int64_t channels = g.channels, pixels = g.batch * g.in_pixels();
     const int parts = parts_for(pixels * channels, threads);
-    Scratch<float> block(2 * channels, parts);
+    Scratch<float> block(2 * padded(channels), parts);
     Scratch<double> total(2 * channels, parts);
     with_activation(activation, [&]<Activation A>() {
         with_pooling(pooling, [&]<Pooling P>() {
             parallel(parts, [&](int part) {
-                const Sums sums = totals ? Sums{block[part], block[part] + channels, total[part], total[part] + channels}
+                const Sums sums = totals ? Sums{block[part], block[part] + padded(channels), total[part], total[part] + channels}
                                          : Sums{};
-                run<A, P>(b, share(pixels, part, parts), sums, results);
+                run<A, P>(b, readers, share(pixels, part, parts), sums, results);
             });
         });
     });
@@ -164,20 +145,16 @@ LENREK_KERNEL(void, block_backward)
     if (pool == Pooling::max && is_clip(static_cast<Activation>(activation)))
         activation = static_cast<int>(Activation::identity);  // what it cut off, the index has already
     const Affine affine(channels, statistics, weight, bias);
+    const Windows readers(g, Side::input);
     Scratch<double> scratch(2 * channels);
-    Scratch<float> taken(2 * channels);
+    Scratch<float> taken(2 * padded(channels));
     double* totals = dweight || dbias || (from_batch && dx) ? scratch[0] : nullptr;
     with_type(type, [&]<class T>(T) {
-        Backward<T> backward{g,
-                             static_cast<const T*>(dy),
-                             static_cast<const T*>(x),
-                             static_cast<const T*>(residual),
-                             index,
-                             affine,
-                             slope};
+        Backward<T> backward{static_cast<const T*>(dy), static_cast<const T*>(x), static_cast<const T*>(residual), index,
+                             affine.mean, affine.scale, affine.shift, slope, channels};
         Results<T> results{from_batch ? nullptr : static_cast<T*>(dx), static_cast<T*>(dresidual),
                            Projection{affine.scale, nullptr, nullptr}};
-        pass(backward, activation, pooling, threads, totals, results);
+        pass(backward, g, readers, activation, pooling, threads, totals, results);
         const double rows = static_cast<double>(g.batch * g.in_pixels());
         for (int64_t c = 0; totals && c < channels; ++c) {
             const double gradient = totals[c];
@@ -187,18 +164,18 @@ LENREK_KERNEL(void, block_backward)
                 product = (product - rest * gradient) * rstd;
                 const double scale = affine.scale[c];
                 taken[0][c] = static_cast<float>(-scale * rstd * product / rows);
-                taken[0][channels + c] = static_cast<float>(scale * (rest * rstd * product - gradient) / rows);
+                taken[0][padded(channels) + c] = static_cast<float>(scale * (rest * rstd * product - gradient) / rows);
             }
             if (dweight) dweight[c] = static_cast<float>(product);
             if (dbias) dbias[c] = static_cast<float>(gradient);
         }
         if (!from_batch || !dx) return;
         results.dx = static_cast<T*>(dx);
-        results.projection.slope = taken[0], results.projection.offset = taken[0] + channels;
+        results.projection.slope = taken[0], results.projection.offset = taken[0] + padded(channels);
         if (results.dresidual) {  // dz was written there
             backward.dy = results.dresidual, backward.residual = nullptr, results.dresidual = nullptr;
             activation = static_cast<int>(Activation::identity), pooling = static_cast<int>(Pooling::none);
         }
-        pass(backward, activation, pooling, threads, nullptr, results);
+        pass(backward, g, readers, activation, pooling, threads, nullptr, results);
     });
 }

@@ -12,60 +12,90 @@ namespace {
 
 template <class T>
 struct Forward {
-    const Geometry& g;
     const T *x, *residual;
-    const Affine& affine;
+    const float *mean, *scale, *shift;
     float slope;
     T* y;
     uint8_t* index;
+    int64_t channels;
+};
 
-    // z of the channels from c on, of the pixel that begins at `offset`.
-    template <class W>
-    Floats before_activation(int64_t offset, int64_t c, W width) const {
-        const Floats centred = load(x + offset + c, width) - load(affine.mean + c, width);
-        const Floats z = centred * load(affine.scale + c, width) + load(affine.shift + c, width);
-        return residual ? z + load(residual + offset + c, width) : z;
+// Some channels: their constants, and what a pixel of theirs is before the activation.
+template <class T, class W>
+struct Channels {
+    const T *x, *residual;
+    W width;
+    Floats mean, scale, shift;
+
+    Channels(const Forward<T>& f, int64_t c, W width)
+        : x(f.x + c),
+          residual(f.residual ? f.residual + c : nullptr),
+          width(width),
+          mean(load(f.mean + c, Whole{})),
+          scale(load(f.scale + c, Whole{})),
+          shift(load(f.shift + c, Whole{})) {}
+
+    Floats operator()(int64_t offset) const {
+        const Floats z = (load(x + offset, width) - mean) * scale + shift;
+        return residual ? z + load(residual + offset, width) : z;
     }
 };
 
-// One output: the pixels [begin, end) on each axis of `image`, whose window begins at `start`.
-struct Window {
-    int64_t image;
-    Reach d, h, w;
-    int64_t start;  // of the first place, in places; see `place`
+template <Activation A, class T>
+void transform(const Forward<T> f, Share pixels) {
+    for (int64_t offset = pixels.begin * f.channels; offset < pixels.end * f.channels; offset += f.channels)
+        each_vector(f.channels, [&](int64_t c, auto width) {
+            store(f.y + offset + c, activate<A>(Channels(f, c, width)(offset), f.slope), width);
+        });
+}
 
-    Window(const Geometry& g, const Position& at)
-        : image(at.image * g.in_pixels()),
-          d(read_by_output(g, 0, at.d)),
-          h(read_by_output(g, 1, at.h)),
-          w(read_by_output(g, 2, at.w)),
-          start((place(g, 0, at.d, 0) * g.kernel[1] + place(g, 1, at.h, 0)) * g.kernel[2] + place(g, 2, at.w, 0)) {}
-
-    // body(offset in x, place in the window) for every pixel, in row-major order.
-    template <class Body>
-    void each(const Geometry& g, const Body& body) const {
-        for (int64_t i = d.begin; i < d.end; ++i)
-            for (int64_t j = h.begin; j < h.end; ++j) {
-                const int64_t row = image + (i * g.in[1] + j) * g.in[2];
-                const int64_t places = start + (i * g.kernel[1] + j) * g.kernel[2];
-                for (int64_t k = w.begin; k < w.end; ++k) body((row + k) * g.channels, static_cast<int32_t>(places + k));
-            }
-    }
+struct Maximum {
+    Floats value;
+    Ints place;
 };
 
 // The first greatest wins; NaN is greater than all, as in PyTorch.
+template <class Value>
+inline Maximum maximum(const Tap* taps, int64_t count, const Value& value) {
+    Maximum best{all(-__builtin_inff()), all(taps[0].place)};
+    for (int64_t t = 0; t < count; ++t) {
+        const Floats v = value(taps[t].offset);
+        const Ints greater = (v > best.value) | (v != v);
+        best.value = greater ? v : best.value;
+        best.place = greater ? all(taps[t].place) : best.place;
+    }
+    return best;
+}
+
+// The same for a number of taps known to the compiler: no comparison waits for the one before.
+template <int N, class Value>
+inline Maximum maximum_of(const Tap* taps, const Value& value) {
+    Floats v[N];
+    for (int t = 0; t < N; ++t) v[t] = value(taps[t].offset);
+    Maximum best{v[0], all(taps[0].place)};
+    Floats sum = v[0];
+    for (int t = 1; t < N; ++t) best.value = v[t] > best.value ? v[t] : best.value, sum += v[t];
+    if (any(sum != sum)) return maximum(taps, N, value);  // NaN, or infinities that make one
+    for (int t = N - 1; t > 0; --t) best.place = v[t] == best.value ? all(taps[t].place) : best.place;
+    best.place = v[0] == best.value ? all(taps[0].place) : best.place;
+    return best;
+}
+
 template <Activation A, class T, class W>
-inline void pool_max(const Forward<T>& f, const Window& window, int64_t out, int64_t c, W width) {
-    Floats best = all(-__builtin_inff());
-    Ints where = all(static_cast<int32_t>(window.start + (window.d.begin * f.g.kernel[1] + window.h.begin) * f.g.kernel[2] +
-                                          window.w.begin));
-    window.each(f.g, [&](int64_t offset, int32_t at) {
-        Floats v = f.before_activation(offset, c, width);
-        if constexpr (!is_clip(A)) v = activate<A>(v, f.slope);
-        const Ints greater = (v > best) | (v != v);
-        best = greater ? v : best;
-        where = greater ? all(at) : where;
-    });
+inline void pool_max(const Forward<T>& f, const Tap* taps, int64_t count, int64_t out, int64_t c, W width) {
+    const Channels channels(f, c, width);
+    Floats best;
+    Ints where;
+    const auto value = [&](int64_t offset) {
+        const Floats z = channels(offset);
+        return is_clip(A) ? z : activate<A>(z, f.slope);
+    };
+    const Maximum found = count == 4   ? maximum_of<4>(taps, value)
+                          : count == 9 ? maximum_of<9>(taps, value)
+                          : count == 2 ? maximum_of<2>(taps, value)
+                          : count == 8 ? maximum_of<8>(taps, value)
+                                       : maximum(taps, count, value);
+    best = found.value, where = found.place;
     if constexpr (is_clip(A)) {
         where = is_flat<A>(best) ? all(kNobody) : where;
         best = activate<A>(best, f.slope);
@@ -75,31 +105,30 @@ inline void pool_max(const Forward<T>& f, const Window& window, int64_t out, int
 }
 
 template <Activation A, class T, class W>
-inline void pool_average(const Forward<T>& f, const Window& window, int64_t out, int64_t c, W width) {
-    Floats sum{};
-    window.each(f.g, [&](int64_t offset, int32_t) { sum += activate<A>(f.before_activation(offset, c, width), f.slope); });
-    store(f.y + out + c, sum / static_cast<float>(f.g.volume()), width);
+inline void pool_average(const Forward<T>& f, const Tap* taps, int64_t count, float share, int64_t out, int64_t c, W width) {
+    const Channels channels(f, c, width);
+    Floats total{};
+    for (int64_t begin = 0; begin < count; begin += 64) {  // few at a time, so that long sums keep their digits
+        Floats sum{};
+        for (int64_t t = begin; t < count && t < begin + 64; ++t) sum += activate<A>(channels(taps[t].offset), f.slope);
+        total += sum;
+    }
+    store(f.y + out + c, total * share, width);
 }
 
 template <Activation A, Pooling P, class T>
-void run(const Forward<T>& f, Share outputs) {
-    const int64_t channels = f.g.channels;
-    Position at(f.g.out, outputs.begin);
-    for (int64_t pixel = outputs.begin; pixel < outputs.end; ++pixel, at.next(f.g.out)) {
-        const int64_t out = pixel * channels;
-        if constexpr (P == Pooling::none) {
-            each_vector(channels, [&](int64_t c, auto width) {
-                store(f.y + out + c, activate<A>(f.before_activation(out, c, width), f.slope), width);
-            });
-        } else {
-            const Window window(f.g, at);
-            each_vector(channels, [&](int64_t c, auto width) {
-                if constexpr (P == Pooling::max)
-                    pool_max<A>(f, window, out, c, width);
-                else
-                    pool_average<A>(f, window, out, c, width);
-            });
-        }
+void pool(const Forward<T> f, const Windows& windows, Share pixels) {
+    const float share = 1.f / static_cast<float>(windows.volume);
+    Walk walk(windows, pixels.begin);
+    const Tap* const taps = walk.taps();
+    for (int64_t pixel = pixels.begin; pixel < pixels.end; ++pixel, walk.next()) {
+        const int64_t out = pixel * f.channels, count = walk.find();
+        each_vector(f.channels, [&](int64_t c, auto width) {
+            if constexpr (P == Pooling::max)
+                pool_max<A>(f, taps, count, out, c, width);
+            else
+                pool_average<A>(f, taps, count, share, out, c, width);
+        });
     }
 }
 
@@ -133,12 +162,19 @@ LENREK_KERNEL(void, block_forward)
             batch_statistics(g, static_cast<const T*>(x), eps, threads, Statistics(statistics, g.channels));
         }
         const Affine affine(g.channels, statistics, weight, bias);
-        const Forward<T> forward{g,     static_cast<const T*>(x), static_cast<const T*>(residual), affine,
-                                 slope, static_cast<T*>(y),       index};
+        const Forward<T> forward{static_cast<const T*>(x), static_cast<const T*>(residual), affine.mean, affine.scale,
+                                 affine.shift, slope, static_cast<T*>(y), index, g.channels};
+        const Windows windows(g, Side::output);
         const int parts = parts_for(g.batch * g.in_pixels() * g.channels, threads);
         with_activation(activation, [&]<Activation A>() {
             with_pooling(pooling, [&]<Pooling P>() {
-                parallel(parts, [&](int part) { run<A, P>(forward, share(g.batch * g.out_pixels(), part, parts)); });
+                parallel(parts, [&](int part) {
+                    const Share pixels = share(g.batch * g.out_pixels(), part, parts);
+                    if constexpr (P == Pooling::none)
+                        transform<A>(forward, pixels);
+                    else
+                        pool<A, P>(forward, windows, pixels);
+                });
             });
         });
     });

@@ -32,8 +32,29 @@ struct bf16 {
 inline Floats all(float value) { return value - Floats{}; }
 inline Ints all(int32_t value) { return value - Ints{}; }
 
+// GCC 12 takes the elements of these apart where an instruction would do.
+#if defined(__AVX512F__)
+inline Words to_words(Halves h) { return reinterpret_cast<Words>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(h))); }
+inline Ints to_ints(Bytes b) { return reinterpret_cast<Ints>(_mm512_cvtepu8_epi32(reinterpret_cast<__m128i>(b))); }
+inline bool any(Ints truth) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(truth)) != 0; }
+#elif defined(__AVX2__)
+inline Words to_words(Halves h) { return reinterpret_cast<Words>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(h))); }
+inline Ints to_ints(Bytes b) {
+    return reinterpret_cast<Ints>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(reinterpret_cast<int64_t>(b))));
+}
+inline bool any(Ints truth) { return _mm256_movemask_ps(reinterpret_cast<__m256>(truth)) != 0; }
+#else
+inline Words to_words(Halves h) { return __builtin_convertvector(h, Words); }
+inline Ints to_ints(Bytes b) { return __builtin_convertvector(b, Ints); }
+inline bool any(Ints truth) {
+    int32_t found = 0;
+    for (int i = 0; i < kLanes; ++i) found |= truth[i];
+    return found != 0;
+}
+#endif
+
 // bfloat16 is the upper half of a float.
-inline Floats widen(Halves h) { return reinterpret_cast<Floats>(__builtin_convertvector(h, Words) << 16); }
+inline Floats widen(Halves h) { return reinterpret_cast<Floats>(to_words(h) << 16); }
 
 // To the nearest, ties to even; NaN stays NaN.
 inline Halves narrow(Floats v) {
@@ -112,7 +133,7 @@ inline Floats load(const bf16* p, W width) {
 }
 template <class W>
 inline Ints load(const uint8_t* p, W width) {
-    return __builtin_convertvector(load_lanes<Bytes>(p, width), Ints);
+    return to_ints(load_lanes<Bytes>(p, width));
 }
 template <class W>
 inline void store(float* p, Floats v, W width) {
@@ -126,6 +147,9 @@ template <class W>
 inline void store(uint8_t* p, Ints v, W width) {
     store_lanes(p, __builtin_convertvector(v, Bytes), width);
 }
+
+// Room for one number per channel in whole vectors, so that even the last ones are read and written at once.
+inline int64_t padded(int64_t channels) { return (channels + kLanes - 1) / kLanes * kLanes; }
 
 // body(c, width) for the channels c … c + width, a vector at a time.
 template <class Body>
