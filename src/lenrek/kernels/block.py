@@ -77,9 +77,9 @@ def norm_act_pool(
     used = (None, None) if training else (running_mean, running_var)
     y, statistics = apply(x, residual, weight, bias, *used, True, eps, activation, negative_slope, pool)
     if training and running_mean is not None:
-        running_mean.mul_(1 - momentum).add_(statistics[0], alpha=momentum)
+        running_mean.lerp_(statistics[0].to(running_mean.dtype), momentum)
     if training and running_var is not None:
-        running_var.mul_(1 - momentum).add_(statistics[3], alpha=momentum)
+        running_var.lerp_(statistics[3].to(running_var.dtype), momentum)
     return y
 
 
@@ -121,15 +121,11 @@ def _check(who: str, x: Tensor, activation: str, pool: Pool | None) -> None:
 
 
 def _supported(x: Tensor, residual: Tensor | None, parameters: tuple[Tensor | None, ...], pool: Pool | None) -> bool:
-    return (
-        library.available()
-        and x.device.type == "cpu"
-        and x.dtype in TYPES
-        and 2 <= x.ndim <= 5
-        and x.numel() > 0
-        and is_dense(x)
-        and (residual is None or (residual.shape == x.shape and residual.dtype == x.dtype))
-        and all(p is None or (p.shape == x.shape[1:2] and p.device.type == "cpu") for p in parameters)
-        and (pool is None or x.ndim > 2)
-        and (pool is None or pool.kind != "max" or prod(pool.kernel_size) <= _PLACES)
-    )
+    if not (library.available() and x.is_cpu and x.dtype in TYPES and 2 <= x.ndim <= 5 and x.numel() and is_dense(x)):
+        return False
+    if residual is not None and (residual.shape != x.shape or residual.dtype != x.dtype):
+        return False
+    for parameter in parameters:
+        if parameter is not None and not (parameter.is_cpu and parameter.shape == x.shape[1:2]):
+            return False
+    return pool is None or (x.ndim > 2 and (pool.kind != "max" or prod(pool.kernel_size) <= _PLACES))

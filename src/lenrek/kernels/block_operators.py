@@ -6,7 +6,8 @@ tracing; `block.py` decides when they run, and `block_gradient.py` gives them th
 
 from __future__ import annotations
 
-from ctypes import c_double, c_float, c_int, c_int64, c_void_p
+from ctypes import Array, c_double, c_float, c_int, c_int64, c_void_p
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -55,13 +56,12 @@ def block_forward(
     the mean, what rounding it left over, 1/√(variance + eps) and the unbiased variance: of the batch, unless the
     running ones are given.
     """
-    y, index, statistics = _forward_results(
-        x, residual, weight, bias, running_mean, running_var, normalise, eps, activation, slope, pool
-    )
-    kept = [_floats(t) for t in (weight, bias, running_mean, running_var)]
+    geometry, out = _plan(tuple(x.shape), tuple(pool))
+    y, index, statistics = _forward_results(x, out, normalise, pool)
+    kept = [_floats(t) for t in (weight, bias, running_mean, running_var)]  # alive until the kernel returns
     kernel("block_forward")(
         TYPES[x.dtype],
-        _geometry(tuple(x.shape), pool),
+        geometry,
         x.data_ptr(),
         _pointer(residual),
         *map(_pointer, kept),
@@ -78,6 +78,15 @@ def block_forward(
 
 
 def _forward_results(
+    x: Tensor, out: tuple[int, ...], normalise: bool, pool: list[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    batch, channels = x.shape[:2]
+    y = empty_dense(x, batch, channels, out)
+    index = torch.empty_like(y, dtype=torch.uint8) if _pooling(pool) == CODES["max"] else x.new_empty(0)
+    return y, index, x.new_empty((4, channels) if normalise else 0, dtype=torch.float32)
+
+
+def _traced_forward(
     x: Tensor,
     residual: Tensor | None,
     weight: Tensor | None,
@@ -90,11 +99,7 @@ def _forward_results(
     slope: float,
     pool: list[int],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    batch, channels, *size = x.shape
-    y = empty_dense(x, batch, channels, axis_windows(pool, tuple(size))[0])
-    index = torch.empty_like(y, dtype=torch.uint8) if _pooling(pool) == CODES["max"] else x.new_empty(0)
-    statistics = x.new_empty((4, channels) if normalise else 0, dtype=torch.float32)
-    return y, index, statistics
+    return _forward_results(x, axis_windows(pool, tuple(x.shape[2:]))[0], normalise, pool)
 
 
 def block_backward(
@@ -113,13 +118,12 @@ def block_backward(
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients of x (of shape `size`), residual, weight and bias, where `wanted`; empty tensors elsewhere."""
-    results = _backward_results(
-        dy, x, residual, index, weight, bias, statistics, size, from_batch, activation, slope, pool, wanted
-    )
+    geometry, _ = _plan(tuple(size), tuple(pool))
+    results = _backward_results(dy, size, wanted)
     kept = [_floats(t) for t in (weight, bias)]
     kernel("block_backward")(
         TYPES[dy.dtype],
-        _geometry(tuple(size), pool),
+        geometry,
         dy.data_ptr(),
         _pointer(x),
         _pointer(residual),
@@ -136,7 +140,14 @@ def block_backward(
     return results
 
 
-def _backward_results(
+def _backward_results(dy: Tensor, size: list[int], wanted: list[bool]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    batch, channels, *extent = size
+    dx, dresidual = (empty_dense(dy, batch, channels, tuple(extent)) if w else dy.new_empty(0) for w in wanted[:2])
+    dweight, dbias = (dy.new_empty(channels if w else 0, dtype=torch.float32) for w in wanted[2:])
+    return dx, dresidual, dweight, dbias
+
+
+def _traced_backward(
     dy: Tensor,
     x: Tensor | None,
     residual: Tensor | None,
@@ -151,19 +162,17 @@ def _backward_results(
     pool: list[int],
     wanted: list[bool],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    batch, channels, *extent = size
-    dx, dresidual = (empty_dense(dy, batch, channels, tuple(extent)) if w else dy.new_empty(0) for w in wanted[:2])
-    dweight, dbias = (dy.new_empty(channels if w else 0, dtype=torch.float32) for w in wanted[2:])
-    return dx, dresidual, dweight, dbias
+    return _backward_results(dy, size, wanted)
 
 
-def _geometry(shape: tuple[int, ...], pool: list[int]) -> _Geometry:  # type: ignore[valid-type]
+@lru_cache(maxsize=4096)
+def _plan(shape: tuple[int, ...], pool: tuple[int, ...]) -> tuple[Array[c_int64], tuple[int, ...]]:
+    """What the kernels take of the shape (batch, channels, *size) and the pooling, and the size of the output."""
     batch, channels, *size = shape
     out, kernel_size, stride, padding = axis_windows(pool, tuple(size))
     ones, zeros = (1,) * (3 - len(size)), (0,) * (3 - len(size))
-    return _Geometry(
-        batch, channels, *ones, *size, *ones, *out, *ones, *kernel_size, *ones, *stride, *zeros, *padding
-    )  # fmt: skip
+    per_axis = (*ones, *size, *ones, *out, *ones, *kernel_size, *ones, *stride, *zeros, *padding)
+    return _Geometry(batch, channels, *per_axis), out
 
 
 def _pooling(pool: list[int]) -> int:
@@ -176,11 +185,11 @@ def _floats(parameter: Tensor | None) -> Tensor | None:
 
 
 def _pointer(t: Tensor | None) -> int | None:
-    """Null where there is nothing."""
-    return t.data_ptr() if t is not None and t.numel() else None
+    """Null where there is nothing: that is also where an empty tensor points."""
+    return None if t is None else t.data_ptr()
 
 
 _operators.impl("block_forward", block_forward, "CPU")
 _operators.impl("block_backward", block_backward, "CPU")
-torch.library.register_fake("lenrek::block_forward", _forward_results, lib=_operators)
-torch.library.register_fake("lenrek::block_backward", _backward_results, lib=_operators)
+torch.library.register_fake("lenrek::block_forward", _traced_forward, lib=_operators)
+torch.library.register_fake("lenrek::block_backward", _traced_backward, lib=_operators)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -60,7 +61,7 @@ class Pool:
 
 
 def axis_windows(
-    code: list[int], in_size: tuple[int, ...]
+    code: Sequence[int], in_size: tuple[int, ...]
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Output size, kernel, stride and padding per axis of the pooling `code` (empty: none) on a volume of `in_size`.
 
