@@ -35,6 +35,9 @@ inline Floats exponential(Floats x) {
     return x > top ? all(__builtin_inff()) : x < bottom ? Floats{} : e;
 }
 
+// Worth writing the gradient through it down, rather than computing it in both passes of a backward.
+constexpr bool is_costly(Activation a) { return a == Activation::gelu || a == Activation::silu; }
+
 // The normal distribution function Φ(z) and density φ(z); erf within 1.5e-7 (Abramowitz & Stegun 1964, 7.1.26).
 struct Normal {
     Floats below, density;

@@ -39,7 +39,7 @@ struct Backward {
     int64_t channels;
 };
 
-// What one pass produces; null pointers for what it does not.
+// What one pass produces; null pointers for what it does not. dresidual is dz.
 template <class T>
 struct Results {
     T *dx, *dresidual;
@@ -154,6 +154,8 @@ LENREK_KERNEL(void, block_backward)
                              affine.mean, affine.scale, affine.shift, slope, channels};
         Results<T> results{from_batch ? nullptr : static_cast<T*>(dx), static_cast<T*>(dresidual),
                            Projection{affine.scale, nullptr, nullptr}};
+        if (from_batch && !dresidual && is_costly(static_cast<Activation>(activation)))
+            results.dresidual = static_cast<T*>(dx);  // dz, for the second pass
         pass(backward, g, readers, activation, pooling, threads, totals, results);
         const double rows = static_cast<double>(g.batch * g.in_pixels());
         for (int64_t c = 0; totals && c < channels; ++c) {
@@ -172,7 +174,7 @@ LENREK_KERNEL(void, block_backward)
         if (!from_batch || !dx) return;
         results.dx = static_cast<T*>(dx);
         results.projection.slope = taken[0], results.projection.offset = taken[0] + padded(channels);
-        if (results.dresidual) {  // dz was written there
+        if (results.dresidual) {  // where dz was written
             backward.dy = results.dresidual, backward.residual = nullptr, results.dresidual = nullptr;
             activation = static_cast<int>(Activation::identity), pooling = static_cast<int>(Pooling::none);
         }
