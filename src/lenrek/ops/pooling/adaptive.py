@@ -82,11 +82,19 @@ def adaptive_average_pool(x: Tensor, output_size: OutputSize) -> Tensor:
     out_size = _out_size(x, output_size, who)
     if len(out_size) in _AVERAGE and x.is_floating_point():
         return _AVERAGE[len(out_size)](x, out_size)
-    y = x
+    return in_format_of(x, means_of_shares(x, out_size))
+
+
+def means_of_shares(x: Tensor, out_size: Sequence[int]) -> Tensor:
+    """`adaptive_average_pool` in PyTorch's elementary operations, over the last axes of x.
+
+    >>> means_of_shares(torch.tensor([3.0, 1.0, 2.0, 5.0, 4.0]), (3,))
+    tensor([2.0000, 2.6667, 4.5000])
+    """
     for axis, m in enumerate(out_size, x.ndim - len(out_size)):
-        means = [y.narrow(axis, share.start, len(share)).mean(axis) for share in _shares(x.shape[axis], m)]
-        y = torch.stack(means, axis)
-    return in_format_of(x, y)
+        means = [x.narrow(axis, share.start, len(share)).mean(axis) for share in _shares(x.shape[axis], m)]
+        x = torch.stack(means, axis)
+    return x
 
 
 def _out_size(x: Tensor, output_size: OutputSize, who: str) -> tuple[int, ...]:
