@@ -16,6 +16,7 @@ from lenrek.cli.console import fail
 from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
 from lenrek.cli.evaluate import evaluate
+from lenrek.cli.export import export
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.train import train
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Convolutional networks you can see through, at the full speed of the CPU you already have.",
 )
-for command in (train, evaluate, predict, models):
+for command in (train, evaluate, predict, export, models):
     app.command()(interruptible(command))
 data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))

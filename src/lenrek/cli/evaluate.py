@@ -23,11 +23,14 @@ def evaluate(
     """Accuracy with its confidence interval, per-class figures and the calibration error."""
     from lenrek.data.problems import sentences
     from lenrek.training.classifier import load
+    from lenrek.training.engine import PYTORCH
 
     classifier = load(run)
     result = classifier.evaluate(data, part=part, strict=strict)
     for sentence in sentences(classifier.problems):
         tell(sentence)
+    if classifier.engine != PYTORCH:
+        tell(f"Engine: {classifier.engine}.")
     if json:
         emit(result.to_json())
         return

@@ -21,6 +21,7 @@ def predict(
     """Class and posterior of each file. Damaged files are named on stderr, and the exit status is then 1."""
     from lenrek.data.problems import sentences
     from lenrek.training.classifier import load
+    from lenrek.training.engine import PYTORCH
 
     classifier = load(run)
     predictions = classifier.predict(files, strict=strict)
@@ -34,5 +35,7 @@ def predict(
         table(["file", "class", "posterior"], rows)
     for sentence in sentences(classifier.problems):
         tell(sentence)
+    if classifier.engine != PYTORCH:
+        tell(f"Engine: {classifier.engine}.")
     if any(problem.kind == "damaged" for problem in classifier.problems):
         raise typer.Exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,14 @@ from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
 from lenrek.models.model_file import load_model
 from lenrek.training.config import TrainConfig
+from lenrek.training.engine import EngineStep
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
-from lenrek.training.loop import Step, posteriors
+from lenrek.training.loop import posteriors
 from lenrek.training.plan import data_fingerprint
 from lenrek.training.precision import PLAIN
+
+if TYPE_CHECKING:
+    from lenrek.training.export import Exported
 
 PARTS = ("train", "validation", "test", "all")
 Inputs = str | Path | npt.ArrayLike | Iterable[str | Path]
@@ -62,6 +66,8 @@ class Classifier:
         architecture: its registered name.
         training: the configuration and data fingerprint it was trained with; empty for weights from elsewhere.
         problems: files that could not be read in the last `predict` or `evaluate`.
+        engine: what computed the last `predict` or `evaluate`, and why: PyTorch, or for so many samples that it paid
+            off the fastest engine installed.
     """
 
     network: nn.Module
@@ -69,6 +75,7 @@ class Classifier:
     architecture: str
     training: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    engine: str = field(default="", init=False)
 
     def predict(self, inputs: Inputs, *, strict: bool = False) -> list[Prediction]:
         """One prediction per readable sample, in the order given.
@@ -91,7 +98,8 @@ class Classifier:
         ]
 
     def evaluate(self, data: Any, *, part: str | None = None, strict: bool = False) -> Evaluation:
-        """Accuracy and more on labelled data, in fp32, as in the run's own report.
+        """Accuracy and more on labelled data, in fp32, as in the run's own report (where another engine than PyTorch is
+        faster, see `engine`, but for its rounding).
 
         Args:
             data: anything `lenrek.train` takes, with classes this network knows.
@@ -109,12 +117,22 @@ class Classifier:
         found, labels, _ = self._posteriors(self._with_my_classes(source), indices, strict)
         return evaluate_posteriors(found, labels, self.contract.classes)
 
+    def export(self, path: str | Path, format: str = "onnx") -> Exported:
+        """Write the network as a file that ONNX Runtime, OpenVINO or PyTorch runs without lenrek, from samples as they
+        are stored to posteriors; see `lenrek.training.export.export_classifier`.
+        """
+        from lenrek.training.export import export_classifier
+
+        return export_classifier(self, path, format)
+
     def _posteriors(
         self, source: Source, indices: np.ndarray, strict: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         samples = load_samples(source, self.contract, indices=indices, mode="stream", strict=strict)
-        step = Step(self.network, self.contract, PLAIN, next(self.network.parameters()).device)
+        device = next(self.network.parameters()).device
+        step = EngineStep(self.network, self.contract, PLAIN, device, len(indices))
         result = posteriors(step, samples, indices)
+        self.engine = step.reason
         self.problems = source.problems
         if not len(result[2]):
             reasons = "\n".join(f"  {p.message}" for p in self.problems[:3])
