@@ -2,8 +2,9 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// Counted up, here and in library.py, whenever a kernel's arguments change: a library built before that is refused.
-EXPORT int lenrek_abi() { return 1; }
+// Counted up, here and in library.py, whenever a kernel comes or its arguments change: a library built before
+// that is refused.
+EXPORT int lenrek_abi() { return 2; }
 
 // From the slowest to the fastest, separated by spaces.
 EXPORT const char* lenrek_isas() {
