@@ -43,6 +43,7 @@ def test_predictions_stay_the_same_on_the_engine(run: lenrek.Run, monkeypatch, p
     monkeypatch.setattr(inference.CompiledInference, "__call__", spied)
     found = posteriors(run.classifier, x)
     assert counted == [700 - 2 * 256]  # the first two batches told that it pays off
+    assert "bfloat16" not in run.classifier.engine
     assert run.classifier.engine.count(" samples (PyTorch in float32 1.00×, ") == 1
     monkeypatch.setattr(engine, "PAYS_OFF_S", 1e9)
     expected = posteriors(run.classifier, x)
@@ -63,14 +64,15 @@ def test_evaluation_stays_the_same_on_the_engine(run: lenrek.Run, monkeypatch, p
     assert fast.loss == pytest.approx(plain.loss, rel=1e-5)
 
 
-@pytest.mark.parametrize("reason", ["little left", "nothing installed"])
+@pytest.mark.parametrize("reason", ["little left", "nothing left", "nothing installed"])
 def test_pytorch_goes_on_where_nothing_would_be_gained(run: lenrek.Run, monkeypatch, reason: str) -> None:
     def never(*_, **__):
         raise AssertionError("compiled")
 
     monkeypatch.setattr(inference, "compile_inference", never)
-    if reason == "nothing installed":
+    if reason != "little left":
         monkeypatch.setattr(engine, "PAYS_OFF_S", 0.0)
+    if reason == "nothing installed":
         monkeypatch.setattr(engine, "find_spec", lambda name: None)
-    run.classifier.predict(samples(600))
+    run.classifier.predict(samples(512 if reason == "nothing left" else 600))
     assert run.classifier.engine == "PyTorch"

@@ -57,19 +57,20 @@ def converting(complaint: str) -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            raise NotConvertedError(f"{complaint}: {first_line(error)}") from error
+            raise NotConvertedError(f"{complaint}: {in_one_line(error)}") from error
         finally:
             logging.disable(logged)
 
 
-def first_line(error: Exception) -> str:
-    """What an exception is, in one line: other libraries' messages go on for pages.
+def in_one_line(error: BaseException) -> str:
+    """What began an exception: other libraries wrap it, and their messages go on for pages.
 
-    >>> first_line(ValueError("no such operator.\\n  See https://…"))
+    >>> in_one_line(ValueError("\\n".join(["no such operator.", "See https://…"])))
     'ValueError: no such operator.'
     """
-    lines = str(error).strip().splitlines()
-    return ": ".join((type(error).__name__, *lines[:1]))
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return ": ".join((type(error).__name__, *str(error).strip().splitlines()[:1]))
 
 
 def inputs_of(program: ExportedProgram) -> tuple[int, ...]:
