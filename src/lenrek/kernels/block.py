@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from math import prod
 
+import torch
 from torch import Tensor
+from torch._C._functorch import peek_interpreter_stack
 
 from lenrek.errors import OptionError, ShapeError
 from lenrek.geometry.axes import axes
@@ -121,6 +123,8 @@ def _check(who: str, x: Tensor, activation: str, pool: Pool | None) -> None:
 
 
 def _supported(x: Tensor, residual: Tensor | None, parameters: tuple[Tensor | None, ...], pool: Pool | None) -> bool:
+    if not torch.compiler.is_compiling() and peek_interpreter_stack() is not None:
+        return False  # inside torch.func, which transforms PyTorch's own operators only
     if not (library.available() and x.is_cpu and x.dtype in TYPES and 2 <= x.ndim <= 5 and x.numel() and is_dense(x)):
         return False
     if residual is not None and (residual.shape != x.shape or residual.dtype != x.dtype):
