@@ -134,6 +134,19 @@ print(library.active().threaded, len(runtimes), during - before, after - during)
 
 
 @needs_library
+def test_fewer_threads_than_asked_for_take_all_parts():
+    code = """
+import torch
+from lenrek.kernels.block import bias_act_pool
+
+torch.set_num_threads(2)
+x = torch.randn(4096, 64)
+print(torch.equal(bias_act_pool(x, activation="relu"), x.clamp(min=0)))
+"""
+    assert run(code, OMP_THREAD_LIMIT="1").stdout == "True\n"
+
+
+@needs_library
 def test_using_another_instruction_set_ends_with_the_block():
     before = library.active()
     with library.using("portable"):
