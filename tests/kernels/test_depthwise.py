@@ -150,9 +150,18 @@ def test_where_pytorch_is_as_fast_it_computes_and_agrees(dtype):
 def test_which_maps_are_left_to_pytorch(size, kernel, stride, dilation, padding, maps):
     how = How.of(size, kernel, stride, padding, dilation)
     names = ("forward", "input_gradient", "weight_gradient")
-    assert tuple(name for name in names if how.native(name, torch.float32)) == maps
+    x = torch.empty(1, *size, 2).movedim(-1, 1)
+    assert tuple(name for name in names if how.native(name, x)) == maps
     with library.using("portable"):
-        assert not any(how.native(name, torch.bfloat16) for name in names)  # PyTorch's need a newer processor
+        assert not any(how.native(name, x.bfloat16()) for name in names)  # PyTorch's need a newer processor
+
+
+@needs_library
+def test_long_kernels_leave_channels_first_to_ours():
+    how = How.of((40, 40), (16, 3), (1, 1), [(8, 8), (1, 1)], (1, 1))
+    x = torch.empty(1, 2, 40, 40)
+    assert not how.native("forward", x)
+    assert how.native("forward", x.contiguous(memory_format=torch.channels_last))
 
 
 @needs_library
@@ -171,9 +180,11 @@ def test_second_derivatives(kernels_alone, ndim):
 
 
 @needs_library
-def test_the_layout_of_x_is_kept(kernels_alone):
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_layout_of_x_is_kept(monkeypatch, alone):
+    monkeypatch.setattr(How, "native", lambda *_: not alone)
     weight = torch.randn(6, 1, 3, 5, requires_grad=True)
-    how = {"stride": (1, 2), "padding": [(1, 1), (0, 2)], "dilation": (1, 1)}
+    how = {"stride": (1, 2), "padding": [(1, 1), (2, 2)], "dilation": (1, 1)}
     for memory_format in (torch.contiguous_format, torch.channels_last):
         x = torch.randn(2, 6, 7, 9).contiguous(memory_format=memory_format).requires_grad_()
         y = depthwise(x, weight, **how)

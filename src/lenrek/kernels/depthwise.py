@@ -17,9 +17,10 @@ from torch.nn import functional as F
 
 from lenrek.kernels import library
 from lenrek.kernels.depthwise_operators import TYPES
-from lenrek.kernels.layout import dense, is_dense
+from lenrek.kernels.layout import dense, empty_dense, is_dense
 
 Sizes = tuple[int, ...]
+LONG = 16  # samples of a kernel axis from which PyTorch leaves its fast path, if the channels are outermost
 _CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 
 _forward = torch.ops.lenrek.depthwise_forward.default
@@ -76,9 +77,13 @@ def depthwise_reference(
 
 
 def supported(x: Tensor, weight: Tensor) -> bool:
-    """Whether the kernels can run: compiled, on tensors of such type, device and shape, none of them empty."""
+    """Whether the kernels can run: compiled, on tensors of such type, device and shape, none of them empty.
+
+    Under vmap and forward differentiation PyTorch's operators know more than ours.
+    """
     return (
         library.available()
+        and not torch._C._are_functorch_transforms_active()
         and x.device.type == "cpu"
         and x.dtype in TYPES
         and weight.dtype == x.dtype
@@ -121,22 +126,27 @@ class How(NamedTuple):
         sizes = (tuple(in_size), out_size, tuple(kernel), tuple(stride), before, tuple(dilation))
         return cls(*sizes, uneven=before != after)
 
-    def native(self, of: str, dtype: torch.dtype) -> bool:
-        """Whether PyTorch has kernels of its own for this map that ours do not beat (benchmarks/depthwise.py)."""
-        if self.uneven or len(self.kernel) == 1 or (dtype == torch.bfloat16 and library.active().isa != "avx512_bf16"):
+    def native(self, of: str, x: Tensor) -> bool:
+        """Whether PyTorch has a kernel of its own for this map of x (or dy) that ours does not beat.
+
+        Measured in both layouts by benchmarks/depthwise.py.
+        """
+        if self.uneven or len(self.kernel) == 1:
+            return False
+        if x.dtype == torch.bfloat16 and library.active().isa != "avx512_bf16":
             return False
         if of == "forward":
-            return True
+            return max(self.kernel) < LONG or is_dense(x)
         if len(self.kernel) != 2 or max(self.dilation) > 1:
             return False
         if of == "weight_gradient":
             return max(self.kernel) <= 3
-        return prod(self.kernel) <= 25 and (max(self.stride) == 1 or dtype == torch.float32)
+        return prod(self.kernel) <= 25 and (max(self.stride) == 1 or x.dtype == torch.float32)
 
 
 def forward(x: Tensor, weight: Tensor, how: How, bias: Tensor | None = None) -> Tensor:
     """x (batch, channels, *in_size) → (batch, channels, *out_size) in its layout, without a gradient."""
-    if how.native("forward", x.dtype):
+    if how.native("forward", x):
         convolution = _CONVOLUTIONS[weight.ndim - 3]
         return convolution(x, weight, bias, how.stride, how.padding, how.dilation, weight.shape[0])
     bias = None if bias is None else bias.contiguous()
@@ -146,8 +156,10 @@ def forward(x: Tensor, weight: Tensor, how: How, bias: Tensor | None = None) -> 
 
 def input_gradient(dy: Tensor, weight: Tensor, how: How) -> Tensor:
     """Its adjoint in x: dy (batch, channels, *out_size) → (batch, channels, *in_size) in its layout."""
-    if how.native("input_gradient", dy.dtype):
-        x = dy.new_empty(1).expand(*dy.shape[:2], *how.in_size)  # its shape alone counts
+    if how.native("input_gradient", dy):
+        batch, channels = dy.shape[:2]
+        size = (batch, channels, *how.in_size)  # of x, of which size and layout count
+        x = empty_dense(dy, batch, channels, how.in_size) if is_dense(dy) else dy.new_empty(size)
         return _native_gradients(dy, x, weight, how, [True, False, False])[0]
     dx = _input_gradient(dense(dy), weight.contiguous(), how.in_size, how.stride, how.padding, how.dilation)
     return dx if is_dense(dy) else dx.contiguous()
@@ -155,7 +167,7 @@ def input_gradient(dy: Tensor, weight: Tensor, how: How) -> Tensor:
 
 def weight_gradient(x: Tensor, dy: Tensor, how: How, with_bias: bool = False) -> tuple[Tensor, Tensor]:
     """Its adjoint in the weight, (channels, 1, *kernel); and `with_bias` Σ dy, (channels,), otherwise empty."""
-    if how.native("weight_gradient", x.dtype):
+    if how.native("weight_gradient", x):
         weight = x.new_empty((x.shape[1], 1, *how.kernel))
         _, dweight, dbias = _native_gradients(dy, x, weight, how, [False, True, with_bias])
         return dweight, dbias if with_bias else x.new_empty(0)

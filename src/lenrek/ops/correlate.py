@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lenrek.geometry import Boundary, Padding, check_boundary, check_reach
 from lenrek.ops.boundary import Sides, extend
+from lenrek.ops.compiled import correlate_compiled
 from lenrek.ops.direct import correlate_direct
 from lenrek.ops.gradients import Methods, Plan, correlate_by
 from lenrek.ops.layout import Layout, Sizes, check_fit, read_layout
@@ -129,6 +130,8 @@ def run(
         x = extend(x, sides, boundary, who)
     if way == "direct":
         y = correlate_direct(x, weight, plan.layout, bias)
+    elif way == "kernel":
+        y = correlate_compiled(x, weight, plan.layout, bias)
     else:
         y = finished(correlate_by(as_computed(x), as_computed(weight), plan), as_computed(bias), x)
     return y if batched else y.squeeze(0)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from lenrek.ops.compiled import forward_compiled, transposed_compiled, weight_gradient_compiled
 from lenrek.ops.direct import correlate_direct, transposed_direct, transposed_flipped, weight_gradient_direct
 from lenrek.ops.fourier import correlate_fft, transposed_fft, weight_gradient_fft
 from lenrek.ops.gemm import (
@@ -27,15 +28,27 @@ from lenrek.ops.gemm import (
 )
 from lenrek.ops.layout import Layout, Sizes
 
-_FORWARD = {"direct": correlate_direct, "gemm": correlate_gemm, "fft": correlate_fft, "matrix": correlate_matrix}
+_FORWARD = {
+    "direct": correlate_direct,
+    "kernel": forward_compiled,
+    "gemm": correlate_gemm,
+    "fft": correlate_fft,
+    "matrix": correlate_matrix,
+}
 _INPUT_GRADIENT = {
     "direct": transposed_direct,
+    "kernel": transposed_compiled,
     "flipped": transposed_flipped,
     "gemm": transposed_gemm,
     "fft": transposed_fft,
     "matrix": transposed_matrix,
 }
-_WEIGHT_GRADIENT = {"direct": weight_gradient_direct, "gemm": weight_gradient_gemm, "fft": weight_gradient_fft}
+_WEIGHT_GRADIENT = {
+    "direct": weight_gradient_direct,
+    "kernel": weight_gradient_compiled,
+    "gemm": weight_gradient_gemm,
+    "fft": weight_gradient_fft,
+}
 
 
 class Methods(NamedTuple):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lenrek.errors import OptionError
+from lenrek.ops.compiled import compiled_maps
 from lenrek.ops.fourier import transform_size
 from lenrek.ops.gradients import Methods
 from lenrek.ops.layout import Layout
@@ -51,6 +52,7 @@ _CHANNELS_LAST = {
     "wide": _Rates((400, 200), (400, 200), (350, 0.5)),
 }
 _SHORT_DEPTHWISE_WEIGHT_GRADIENT = 70.0  # up to 3 samples, with a path of its own
+_COMPILED = 200.0  # of lenrek's own kernels
 _FLOAT64 = {"single": 2.0, "depthwise": 4.0, "depthwise 3-D": 0.5, "thin": 10.0, "wide": 40.0}
 _LEAST_MACS = 50_000  # below, calling takes longer than computing
 _MACS_TO_FLIP = 1_000_000  # below, the flipped kernel is not worth its copy
@@ -74,8 +76,8 @@ class Choice(NamedTuple):
     """What `method="auto"` does for one problem, and why.
 
     Attributes:
-        forward, input_gradient, weight_gradient: "direct", "fft" or "gemm"; the input gradient also "flipped", a
-            direct correlation with the flipped kernel.
+        forward, input_gradient, weight_gradient: "direct", "fft" or "gemm"; "kernel", lenrek's own direct one; the
+            input gradient also "flipped", a direct correlation with the flipped kernel.
         kind: single (one channel), depthwise, thin (fewer than 16 channels to sum over), wide; or what decided.
         costs: expected milliseconds for forward, input and weight gradient; empty where there was no choice.
     """
@@ -91,12 +93,13 @@ class Choice(NamedTuple):
         return Methods(self.forward, self.input_gradient, self.weight_gradient)
 
     def way(self, with_gradient: bool) -> str:
-        """ "direct" where PyTorch's own operation and its gradients do it all, else "mixed"."""
+        """ "direct" where PyTorch's own operation and its gradients do it all, "kernel" where ours do, else "mixed"."""
         return _native(set(self.methods) if with_gradient else {self.forward})
 
     def way_transposed(self, with_gradient: bool) -> str:
         """As `way`, for the transposed correlation: its forward is the other's input gradient."""
-        return _native(set(self.methods) if with_gradient else {self.input_gradient})
+        way = _native(set(self.methods) if with_gradient else {self.input_gradient})
+        return "direct" if way == "direct" else "mixed"
 
     def __str__(self) -> str:
         """One line for each of the three.
@@ -117,7 +120,9 @@ class Choice(NamedTuple):
 
 
 def _native(ways: set[str]) -> str:
-    return "direct" if ways == {"direct"} else "mixed"
+    if ways == {"direct"}:
+        return "direct"
+    return "kernel" if ways <= {"direct", "kernel"} else "mixed"
 
 
 def check_method(method: str, x: Tensor, who: str) -> None:
@@ -152,10 +157,15 @@ def choose(x: Tensor, weight: Tensor, layout: Layout, in_size: Sequence[int], ou
     fft = _fft_ms(batch, weight, layout, in_size)
     flips = _table(x)[kind].flipped and macs > _MACS_TO_FLIP and max(layout.stride) == 1 and ndim <= 3
     flips = flips and (kind != "thin" or (ndim < 3 and weight.shape[1] > 1))
-    rates = _rates(kind, kernel, x, flips)
+    compiled = compiled_maps(x, weight, layout, in_size)
+    found = zip(Methods._fields, _rates(kind, kernel, x, flips), strict=True)
+    rates = [_COMPILED if name in compiled else rate for name, rate in found]
     scale = (1 if ndim <= 3 else 2) * (4 if x.is_complex() else 1)  # beyond 3-D: sums of strided parts
     costs = tuple(Costs(scale * macs * 2e-6 / rate, fft * (2 if x.is_complex() else 1)) for rate in rates)
-    forward, input_gradient, weight_gradient = (cost.cheaper for cost in costs)
+    forward, input_gradient, weight_gradient = (
+        "kernel" if cost.cheaper == "direct" and name in compiled else cost.cheaper
+        for name, cost in zip(Methods._fields, costs, strict=True)
+    )
     if input_gradient == "direct" and flips:
         input_gradient = "flipped"
     if (forward, input_gradient) != ("direct", "direct") and (ndim > 3 or x.is_complex()):

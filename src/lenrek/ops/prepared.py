@@ -21,7 +21,7 @@ class Prepared(NamedTuple):
 
     Attributes:
         sides: what to lay around x, or to fold back into the result of a transposed one; None for nothing.
-        way: "direct" where PyTorch's own operation and its gradients do it all.
+        way: "direct" where PyTorch's own operation and its gradients do it all, "kernel" where the compiled one does.
         plan: the rest.
         beyond: zeros to append to each axis of a transposed one's result.
     """
