@@ -299,11 +299,11 @@ class Pair(nn.Module):
         ),
         (
             {"model": Pair()}, ModelError,
-            "compile_inference: the network returns tuple for 64 samples, expected one tensor (64, …).",
+            "compile_inference: the network returns tuple for 2 samples, expected one tensor (2, …).",
         ),
         (
             {"model": nn.Flatten(0)}, ModelError,
-            "compile_inference: the network returns shape (8064,) for 64 samples, expected one tensor (64, …).",
+            "compile_inference: the network returns shape (252,) for 2 samples, expected one tensor (2, …).",
         ),
     ],
 )  # fmt: skip

@@ -61,7 +61,7 @@ class CompiledInference:
 
     def __init__(self, plain: Engine, engines: dict[int, Engine], input_size: tuple[int, ...], reason: str) -> None:
         self.engines, self.input_size, self.reason = engines, input_size, reason
-        self._plain = plain
+        self._runs = {0: plain.run}  # by number of samples, as they come
 
     def __call__(self, x: Tensor) -> Tensor:
         """The network's output for `x` (batch, *input_size) of a floating type: float32, without gradient.
@@ -81,11 +81,15 @@ class CompiledInference:
                 f"compile_inference: x is {x.dtype}, expected a floating type.\n"
                 "  Hint: scale and normalise it as in training."
             )
-        return _run(self._engine(len(x)).run, x.detach().to(torch.float32))
+        batch = len(x)
+        if batch not in self._runs:
+            self._runs[batch] = self.engine(batch).run
+        if x.dtype != torch.float32 or x.requires_grad:
+            x = x.detach().to(torch.float32)
+        return self._runs[batch](x)
 
-    def _engine(self, batch: int) -> Engine:
-        if batch == 0:
-            return self._plain
+    def engine(self, batch: int) -> Engine:
+        """What serves `batch` samples, at least 1."""
         return self.engines[min(self.engines, key=lambda size: max(size / batch, batch / size))]
 
     def __repr__(self) -> str:
@@ -132,8 +136,9 @@ def compile_inference(
     network = copy.deepcopy(model.plain() if isinstance(model, Optimized) else model).eval().requires_grad_(False)
     x = _samples(tuple(input_size), example, next(network.parameters(), torch.empty(0)).device)
     input_size = tuple(x.shape[1:])
-    plain = Engine("PyTorch", torch.float32, network)
-    truth = _run(_checked(network), x)
+    plain = Engine("PyTorch", torch.float32, InPyTorch(network))
+    _check_outputs(network, x[:2])
+    truth = plain.run(x)
     engines, notes = [plain], []
     for engine, problem in _others(network, input_size, dtype, x.device):
         if engine is not None:
@@ -163,27 +168,27 @@ def _samples(input_size: tuple[int, ...], example: Tensor | None, device: torch.
     return example.detach().to(device, torch.float32)[torch.arange(batch) % len(example)]
 
 
-def _run(run: Run, x: Tensor) -> Tensor:
+class InPyTorch:
+    """Runs a module of PyTorch's without recording anything for gradients."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+
+    def __call__(self, x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            y = self.network(x)
+        # A copy out of inference mode, so that the caller may do anything with it.
+        return y.to(torch.float32, copy=y.is_inference())
+
+
+def _check_outputs(network: nn.Module, x: Tensor) -> None:
     with torch.inference_mode():
-        y = run(x)
-    # Out of inference mode, so that the caller may do anything with it.
-    return y.to(torch.float32, copy=y.is_inference())
-
-
-def _checked(network: nn.Module) -> Run:
-    """`network`, after a look at what it returns."""
-
-    def run(x: Tensor) -> Tensor:
         y = network(x)
-        if not isinstance(y, Tensor) or not y.ndim or len(y) != len(x):
-            found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
-            raise ModelError(
-                f"compile_inference: the network returns {found} for {len(x)} samples, expected one tensor "
-                f"({len(x)}, …)."
-            )
-        return y
-
-    return run
+    if not isinstance(y, Tensor) or not y.ndim or len(y) != len(x):
+        found = f"shape {tuple(y.shape)}" if isinstance(y, Tensor) else type(y).__name__
+        raise ModelError(
+            f"compile_inference: the network returns {found} for {len(x)} samples, expected one tensor ({len(x)}, …)."
+        )
 
 
 def _others(
@@ -192,7 +197,7 @@ def _others(
     """Every engine beside PyTorch's plain float32, or why there is none."""
     own = [torch.float32] if dtype == torch.float32 else [torch.float32, torch.bfloat16]
     found: list[tuple[Engine | None, str]] = [
-        (Engine("lenrek", type_, optimize(network, type_, keep_memory_mapped=False)), "") for type_ in own
+        (Engine("lenrek", type_, InPyTorch(optimize(network, type_, keep_memory_mapped=False))), "") for type_ in own
     ]
     if device.type != "cpu":
         return [*found, (None, f"the network is on {device}")]
@@ -222,7 +227,7 @@ def _disagreement(engine: Engine, x: Tensor, truth: Tensor) -> str:
     """How the engine's outputs, for many samples and for one, are not PyTorch's; empty where they are."""
     tolerance = TOLERANCE[engine.dtype]
     for batch in (len(x), 1):
-        y, expected = _run(engine.run, x[:batch]), truth[:batch]
+        y, expected = engine.run(x[:batch]), truth[:batch]
         if y.shape != expected.shape:
             return f"{engine} returns {tuple(y.shape)} instead of {tuple(expected.shape)}"
         difference, largest = (y - expected).abs().max().item(), expected.abs().max().item()
@@ -251,7 +256,7 @@ def _burst(run: Run, x: Tensor) -> float:
     times: list[float] = []
     while sum(times) < BURST_S:
         start = time.perf_counter()
-        _run(run, x)
+        run(x)
         times.append(time.perf_counter() - start)
     return min(times)
 

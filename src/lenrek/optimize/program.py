@@ -13,6 +13,7 @@ from torch import nn
 from torch.export import Dim, ExportedProgram
 
 from lenrek.errors import ModelError, OptionError
+from lenrek.ops.pooling.adaptive import means_of_shares
 
 INPUT, OUTPUT = "input", "output"  # their names in files of other engines
 
@@ -28,6 +29,8 @@ class NotConvertedError(ModelError):
 def export_program(network: nn.Module, input_size: tuple[int, ...]) -> ExportedProgram:
     """The graph of `network`, in evaluation mode, for float32 `(batch, *input_size)` with any batch, 0 included.
 
+    It is made of PyTorch's core operators, those that other engines know.
+
     Args:
         network: takes one tensor and returns one; on the CPU.
         input_size: (channels, *size).
@@ -41,7 +44,11 @@ def export_program(network: nn.Module, input_size: tuple[int, ...]) -> ExportedP
     # Two samples: with one, the exporter would take the batch for an axis of length one everywhere.
     x = torch.zeros(2, *input_size)
     with converting("torch.export cannot follow the network"):
-        return torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch")},))
+        program = torch.export.export(network, (x,), dynamic_shapes=({0: Dim("batch")},))
+        table = torch.export.default_decompositions()
+        # ONNX has no adaptive pooling; PyTorch itself puts it in other words in one and two dimensions only.
+        table[torch.ops.aten._adaptive_avg_pool3d.default] = means_of_shares
+        return program.run_decompositions(table)
 
 
 @contextmanager

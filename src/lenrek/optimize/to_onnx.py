@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from lenrek.ops.pooling.adaptive import means_of_shares
 from lenrek.optimize.program import INPUT, OUTPUT, converting, require
 
 if TYPE_CHECKING:
@@ -27,13 +26,9 @@ def to_onnx(program: ExportedProgram) -> onnx.ModelProto:
     """
     require("ONNX", "onnx", "onnx", "onnxscript", "onnxruntime")
     with converting("ONNX cannot express the network"):
-        table = torch.export.default_decompositions()
-        # ONNX has no adaptive pooling, and PyTorch's exporter only says it in other words in one and two dimensions.
-        table[torch.ops.aten._adaptive_avg_pool3d.default] = means_of_shares
         converted: Any = torch.onnx.export(
-            program.run_decompositions(table),
-            input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False,
-        )  # fmt: skip
+            program, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, verbose=False
+        )
         model = converted.model_proto
     _name_batch(model.graph)
     return model

@@ -32,7 +32,7 @@ def to_openvino(program: ExportedProgram) -> openvino.Model:
     with converting("OpenVINO cannot convert the network"):
         # The frontend by itself: `openvino.convert_model` would also report its use over the network.
         frontend = FrontEndManager().load_by_framework("pytorch")
-        decoder = TorchFXPythonDecoder(program.run_decompositions().module(), dynamic_shapes=True)
+        decoder = TorchFXPythonDecoder(program.module(), dynamic_shapes=True)
         model = frontend.convert(frontend.load(decoder))
         model.reshape([-1, *inputs_of(program)])
     model.inputs[0].set_names({INPUT})
