@@ -6,9 +6,9 @@ Every case is timed in one process, the contenders in turn, each as often as fit
 best round. PyTorch runs with x and weight contiguous and channels-last, lenrek the same two; the ratio is PyTorch's
 best over lenrek's best, above 1 where lenrek is faster, forward alone and forward with both gradients.
 
-Groups: `deepbench` (sizes of public speech and vision networks, each once, at its smallest batch: a table
-with the columns that `deepbench` reads, at LENREK_PROBLEMS), `vgg16`, `resnet50`, `mobilenet_v2` (their layers at 224×224, each once), `axes` (1-D and 3-D), and
-`long` (kernels for which PyTorch has only the slow way).
+Groups: `deepbench` (sizes of public speech and vision networks, each once, at its smallest batch: a table with the
+columns that `deepbench` reads, at LENREK_PROBLEMS), `vgg16`, `resnet50`, `mobilenet_v2` (their layers at 224×224, each
+once), `axes` (1-D and 3-D), and `long` (kernels for which PyTorch has only the slow way).
 Results: results/operators.md and one line per case in results/operators.csv.
 """
 
@@ -98,7 +98,8 @@ def axes() -> Iterator[Case]:
         yield line("axes", 8, ins, outs, (n,), k, groups, step)
     for ins, outs, n, k, groups, step in [
         (1, 32, 32, 3, 1, 1), (32, 32, 32, 3, 1, 1), (32, 64, 16, 3, 1, 2), (64, 64, 16, 3, 1, 1),
-        (1, 1, 64, 5, 1, 1), (32, 32, 32, 3, 32, 1), (32, 32, 16, 5, 32, 1), (64, 64, 8, 3, 1, 1), (16, 64, 16, 1, 1, 1),
+        (1, 1, 64, 5, 1, 1), (32, 32, 32, 3, 32, 1), (32, 32, 16, 5, 32, 1), (64, 64, 8, 3, 1, 1),
+        (16, 64, 16, 1, 1, 1),
     ]:  # fmt: skip
         yield line("axes", 2, ins, outs, (n, n, n), k, groups, step)
 
@@ -228,7 +229,8 @@ def report(rows: list[dict]) -> str:
         ]
         for r in chosen:
             lines.append(
-                f"| {r['case']} | {float(r['forward_ratio']):.2f}× | {r['forward_pytorch_ms']}, {r['forward_lenrek_ms']} "
+                f"| {r['case']} "
+                f"| {float(r['forward_ratio']):.2f}× | {r['forward_pytorch_ms']}, {r['forward_lenrek_ms']} "
                 f"| {float(r['both_ratio']):.2f}× | {r['both_pytorch_ms']}, {r['both_lenrek_ms']} | {r['methods']} |"
             )
     return "\n".join(lines) + "\n"

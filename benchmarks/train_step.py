@@ -2,9 +2,9 @@
 
     python benchmarks/train_step.py [NETWORK …] [--rounds N]
 
-A step is forward, cross-entropy, backward and SGD with momentum on one batch. Every variant has a process of its own, so
-that allocator settings and peak memory are its own; the processes take turns, one step each a round, and the best step
-counts. The variants:
+A step is forward, cross-entropy, backward and SGD with momentum on one batch. Every variant has a process of its own,
+so that allocator settings and peak memory are its own; the processes take turns, one step each a round, and the best
+step counts. The variants:
 
     default   float32, NCHW, torch.optim.SGD
     tuned     channels-last, bfloat16 autocast, fused SGD, memory kept mapped
@@ -137,10 +137,10 @@ def main() -> None:
         "# A whole training step",
         "",
         f"{cpu or platform.processor()}, {active().isa or 'no kernels'}, {torch.get_num_threads()} threads; PyTorch "
-        f"{torch.__version__}, Python {platform.python_version()}. Best of {rounds} steps of each, in turn, each variant "
-        "in a process of its own. Ratios: PyTorch's time / lenrek's, above 1 where lenrek is faster.",
+        f"{torch.__version__}, Python {platform.python_version()}. Best of {rounds} steps of each, in turn, each "
+        "variant in a process of its own. Ratios: PyTorch's time / lenrek's, above 1 where lenrek is faster.",
         "",
-        "| network, batch | × tuned | × default | default ms | tuned ms | lenrek ms | peak MiB: default, tuned, lenrek |",
+        "| network, batch | × tuned | × default | default ms | tuned ms | lenrek ms | peak MiB: the same order |",
         "|---|---|---|---|---|---|---|",
     ]
     against = {"tuned": [], "default": []}
@@ -151,9 +151,8 @@ def main() -> None:
             ratios.append(found[other][0] / ours)
         times = " | ".join(f"{found[v][0]:.1f}" for v in VARIANTS)
         memory = ", ".join(f"{found[v][1]:.0f}" for v in VARIANTS)
-        lines.append(
-            f"| {name}, {NETWORKS[name][2]} | {against['tuned'][-1]:.2f} | {against['default'][-1]:.2f} | {times} | {memory} |"
-        )
+        gains = f"{against['tuned'][-1]:.2f} | {against['default'][-1]:.2f}"
+        lines.append(f"| {name}, {NETWORKS[name][2]} | {gains} | {times} | {memory} |")
         print(lines[-1], flush=True)
     means = {other: statistics.geometric_mean(ratios) for other, ratios in against.items()}
     lines.append(f"| geometric mean | {means['tuned']:.2f} | {means['default']:.2f} | | | | |")

@@ -105,7 +105,7 @@ def data_matrix(x, kernel, stride, sides, dilation, boundary="zeros"):
 
 
 def local_correlate(x, weight, bias, stride, sides, dilation, groups, boundary="zeros"):
-    """As `correlate`, with weight (*out_size, out_channels, in_channels/groups, *kernel_size) and bias (out, *out_size)."""
+    """As `correlate`, with weight (*out_size, out_channels, in_channels/groups, *kernel_size), bias (out, *out_size)."""
     ndim = x.ndim - 2
     size, (outputs, per_group), kernel = weight.shape[:ndim], weight.shape[ndim : ndim + 2], weight.shape[ndim + 2 :]
     y = np.zeros((x.shape[0], outputs, *size), dtype=np.result_type(x, weight, np.float64))
@@ -205,7 +205,7 @@ def spectral_pool(x, out_size):
 
 
 def normalized_correlate(x, template, stride, sides, dilation, groups, boundary="zeros"):
-    """Pearson's coefficient of every window, all channels of the group together, with every template; 0 if undefined."""
+    """Pearson's coefficient of every window, all channels of the group together, with every template, or 0."""
     kernel, per_group, outputs = template.shape[2:], template.shape[1], template.shape[0]
     size = [
         (n + before + after - d * (k - 1) - 1) // s + 1

@@ -77,12 +77,13 @@ def norm_act_pool(
             negative_slope=negative_slope, residual=residual, pool=pool,
         )  # fmt: skip
     used = (None, None) if training else (running_mean, running_var)
-    y, statistics = apply(x, residual, weight, bias, *used, True, eps, activation, negative_slope, pool)
-    if training and running_mean is not None:
-        running_mean.lerp_(statistics[0].to(running_mean.dtype), momentum)
-    if training and running_var is not None:
-        running_var.lerp_(statistics[3].to(running_var.dtype), momentum)
-    return y
+
+    def update(statistics: Tensor) -> None:
+        for running, row in ((running_mean, 0), (running_var, 3)):
+            if training and running is not None:
+                running.lerp_(statistics[row].to(running.dtype), momentum)
+
+    return apply(x, residual, weight, bias, *used, True, eps, activation, negative_slope, pool, update)[0]
 
 
 def bias_act_pool(

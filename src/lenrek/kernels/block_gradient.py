@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,14 +34,20 @@ def apply(
     activation: str,
     slope: float,
     pool: Pool | None,
+    update: Callable[[Tensor], None] | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """y and the statistics of `block_forward`, with the gradients of the first four arguments."""
+    """y and the statistics of `block_forward`, with the gradients of the first four arguments.
+
+    `update` is given the statistics before anything is saved for the gradient: gradient checkpointing stops there.
+    """
     if residual is not None:
         residual = dense(residual)
     arguments = (x, residual, weight, bias, running_mean, running_var, normalise, eps, activation, slope, pool)
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in arguments[:4]):
-        return _Block.apply(*arguments)
+        return _Block.apply(*arguments, update)
     y, _, statistics = _forward(*arguments[:8], _NUMBERS[activation], slope, pool.code if pool else [])
+    if update is not None:
+        update(statistics)
     return y, statistics
 
 
@@ -59,9 +66,12 @@ class _Block(torch.autograd.Function):
         activation: str,
         slope: float,
         pool: Pool | None,
+        update: Callable[[Tensor], None] | None,
     ) -> tuple[Tensor, Tensor]:
         settings = _NUMBERS[activation], slope, pool.code if pool else []
         y, index, statistics = _forward(x, residual, weight, bias, running_mean, running_var, normalise, eps, *settings)
+        if update is not None:
+            update(statistics)
         ctx.from_batch = normalise and running_mean is None
         ctx.size, ctx.settings = tuple(x.shape), settings
         ctx.eps, ctx.activation, ctx.slope, ctx.pool = eps, activation, slope, pool
@@ -82,14 +92,14 @@ class _Block(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, dy: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # the gradient of this gradient will be asked for
-            return (*_differentiable(ctx, dy), *[None] * 7)
+            return (*_differentiable(ctx, dy), *[None] * 8)
         x, residual, bias, weight, index, statistics = ctx.saved_tensors
         added = None if ctx.sign_tells else bias
         wanted = list(ctx.needs_input_grad[:4])
         gradients = _backward(
             dense(dy), x, residual, index, weight, added, statistics, ctx.size, ctx.from_batch, *ctx.settings, wanted
         )
-        return (*(g if w else None for g, w in zip(gradients, wanted, strict=True)), *[None] * 7)
+        return (*(g if w else None for g, w in zip(gradients, wanted, strict=True)), *[None] * 8)
 
 
 def _differentiable(ctx: Any, dy: Tensor) -> list[Tensor | None]:

@@ -1,6 +1,6 @@
 """Depthwise correlation: one kernel per channel, forward and backward at the speed of the processor.
 
-On CPU tensors of float32 or bfloat16 the compiled kernels do the work, in channels-last layout, but for the few maps
+On CPU tensors of float32 or bfloat16 the compiled kernels do the work, channels first or last, but for the few maps
 that PyTorch computes as fast or faster; everywhere else the twin in plain PyTorch does. The three maps (forward,
 gradient of the input, gradient of the weight) are each other's gradients, so all are differentiable as often as wanted.
 """
@@ -40,7 +40,7 @@ def depthwise(
     """y[b,c,p] = bias[c] + Σ_k weight[c,0,k] · x[b, c, stride·p + dilation·k − before], zeros outside.
 
     Args:
-        x: (batch, channels, *size), of 1 to 3 axes; fastest in channels-last layout.
+        x: (batch, channels, *size), of 1 to 3 axes; fastest where the channels are last in memory.
         weight: (channels, 1, *kernel_size); with several kernels per channel PyTorch computes.
         bias: (channels,).
         stride, dilation: per axis, in samples.
@@ -153,8 +153,7 @@ def forward(x: Tensor, weight: Tensor, how: How, bias: Tensor | None = None) -> 
         convolution = _CONVOLUTIONS[weight.ndim - 3]
         return convolution(x, weight, bias, how.stride, how.padding, how.dilation, weight.shape[0])
     bias = None if bias is None else bias.contiguous()
-    y = _forward(dense(x), weight.contiguous(), bias, how.out_size, how.stride, how.padding, how.dilation)
-    return y if is_dense(x) else y.contiguous()
+    return _forward(_readable(x), weight.contiguous(), bias, how.out_size, how.stride, how.padding, how.dilation)
 
 
 def input_gradient(dy: Tensor, weight: Tensor, how: How) -> Tensor:
@@ -164,8 +163,7 @@ def input_gradient(dy: Tensor, weight: Tensor, how: How) -> Tensor:
         size = (batch, channels, *how.in_size)  # of x, of which size and layout count
         x = empty_dense(dy, batch, channels, how.in_size) if is_dense(dy) else dy.new_empty(size)
         return _native_gradients(dy, x, weight, how, [True, False, False])[0]
-    dx = _input_gradient(dense(dy), weight.contiguous(), how.in_size, how.stride, how.padding, how.dilation)
-    return dx if is_dense(dy) else dx.contiguous()
+    return _input_gradient(_readable(dy), weight.contiguous(), how.in_size, how.stride, how.padding, how.dilation)
 
 
 def weight_gradient(x: Tensor, dy: Tensor, how: How, with_bias: bool = False) -> tuple[Tensor, Tensor]:
@@ -174,7 +172,12 @@ def weight_gradient(x: Tensor, dy: Tensor, how: How, with_bias: bool = False) ->
         weight = x.new_empty((x.shape[1], 1, *how.kernel))
         _, dweight, dbias = _native_gradients(dy, x, weight, how, [False, True, with_bias])
         return dweight, dbias if with_bias else x.new_empty(0)
-    return _weight_gradient(dense(x), dense(dy), how.kernel, how.stride, how.padding, how.dilation, with_bias)
+    return _weight_gradient(_readable(x), _readable(dy), how.kernel, how.stride, how.padding, how.dilation, with_bias)
+
+
+def _readable(x: Tensor) -> Tensor:
+    """`x` in one of the two layouts that the kernels read."""
+    return x if x.is_contiguous() else dense(x)
 
 
 def _native_gradients(dy: Tensor, x: Tensor, weight: Tensor, how: How, wanted: list[bool]) -> tuple[Tensor, ...]:

@@ -1,7 +1,8 @@
 """The three maps of a depthwise convolution as PyTorch operators, without a gradient of their own.
 
-lenrek::depthwise_forward, lenrek::depthwise_input_gradient and lenrek::depthwise_weight_gradient take dense CPU tensors
-of float32 or bfloat16 and have shapes for tracing. `padding` is what lies before each axis; the sizes imply the rest.
+lenrek::depthwise_forward, lenrek::depthwise_input_gradient and lenrek::depthwise_weight_gradient take CPU
+tensors of float32 or bfloat16, contiguous or dense, and have shapes for tracing. `padding` is what lies before each
+axis; the sizes imply the rest.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ TYPES = {torch.float32: 0, torch.bfloat16: 1}
 _Convolution = c_int64 * 20  # of csrc/depthwise.h
 _ONES, _ZEROS = (1, 1, 1), (0, 0, 0)
 
-declare("depthwise_forward", c_int, *[c_void_p] * 5, c_int)
-declare("depthwise_input_gradient", c_int, *[c_void_p] * 4, c_int)
-declare("depthwise_weight_gradient", c_int, *[c_void_p] * 5, c_int)
+declare("depthwise_forward", c_int, c_int, *[c_void_p] * 5, c_int)
+declare("depthwise_input_gradient", c_int, c_int, *[c_void_p] * 4, c_int)
+declare("depthwise_weight_gradient", c_int, c_int, c_int, *[c_void_p] * 5, c_int)
 
 _operators = torch.library.Library("lenrek", "FRAGMENT")
 _HOW = "int[] stride, int[] padding, int[] dilation"
@@ -47,6 +48,7 @@ def depthwise_forward(
     convolution = _convolution(x.shape, out_size, weight.shape[2:], stride, padding, dilation)
     kernel("depthwise_forward")(
         TYPES[x.dtype],
+        x.is_contiguous(),
         convolution,
         x.data_ptr(),
         weight.data_ptr(),
@@ -69,7 +71,9 @@ def depthwise_input_gradient(
     dx = _like(dy, in_size)
     convolution = _convolution(dx.shape, dy.shape[2:], weight.shape[2:], stride, padding, dilation)
     pointers = (dy.data_ptr(), weight.data_ptr(), dx.data_ptr())
-    kernel("depthwise_input_gradient")(TYPES[dy.dtype], convolution, *pointers, torch.get_num_threads())
+    kernel("depthwise_input_gradient")(
+        TYPES[dy.dtype], dy.is_contiguous(), convolution, *pointers, torch.get_num_threads()
+    )
     return dx
 
 
@@ -87,6 +91,8 @@ def depthwise_weight_gradient(
     convolution = _convolution(x.shape, dy.shape[2:], kernel_size, stride, padding, dilation)
     kernel("depthwise_weight_gradient")(
         TYPES[x.dtype],
+        x.is_contiguous(),
+        dy.is_contiguous(),
         convolution,
         x.data_ptr(),
         dy.data_ptr(),
@@ -98,7 +104,8 @@ def depthwise_weight_gradient(
 
 
 def _like(x: Tensor, size: Sequence[int]) -> Tensor:
-    return empty_dense(x, x.shape[0], x.shape[1], tuple(size))
+    batch, channels = x.shape[:2]
+    return x.new_empty((batch, channels, *size)) if x.is_contiguous() else empty_dense(x, batch, channels, tuple(size))
 
 
 def _weight_gradients(

@@ -38,7 +38,8 @@ struct Map {
     const Axis* axes;
     const float *weight, *bias;  // packed; bias may be null
     bool finite;                 // the weights are, so that zeros may stand outside
-    T* results;
+    Tensor<T> results;
+    float* row;  // of results, (pixels, lanes), where they are yet to be turned
 
     Reader<T> reader;
     Tap *columns, *rows;  // kernel[2] and kernel[0] · kernel[1]
@@ -51,10 +52,11 @@ struct Map {
         for (int64_t h = piece.rows.begin; h < piece.rows.end; ++h) {
             reader.advance(h, h + 1);
             const Tap* end = rows_of(piece.plane, h);
-            const int64_t row = ((piece.image * axes[0].results + piece.plane) * axes[1].results + h) * axes[2].results;
+            const int64_t number = (piece.plane * axes[1].results + h) * axes[2].results + piece.w.begin;
+            T* to = results.data + piece.image * results.image + number * results.pixel;
             for (int64_t g = 0; g < piece.groups; ++g)
-                for (int64_t l = 0; l < line_count; ++l)
-                    line(lines[l], end, row, piece.group + g, g * reader.ring.group());
+                write(piece.w, end, piece.group + g, g * reader.ring.group(),
+                      to + (piece.group + g) * kLanes * results.channel);
         }
     }
 
@@ -93,25 +95,54 @@ struct Map {
         return tap;
     }
 
-    void line(const Line& line, const Tap* row_end, int64_t row, int64_t group, int64_t offset) {
-        const float* first = weight + group * c.taps() * kLanes;
-        const Sums sums{reader.ring.data + offset, first, rows, row_end, line.taps, line.end};
-        const int64_t left = c.channels - group * kLanes, step = line.step * c.channels;
-        const float* start = bias ? bias + group * kLanes : nullptr;
-        T* to = results + (row + line.first) * c.channels + group * kLanes;
-        for (int64_t j = 0; j < line.count; j += line.block, to += line.block * step) {
-            const int64_t n = smaller(line.block, line.count - j);
-            if (finite)
-                with_width(n, [&]<int N>() { block<N>(sums, j, to, step, start, left); });
-            else
-                for (int64_t i = 0; i < n; ++i) careful(sums, j + i, to + i * step, start, left);
-        }
-    }
-
     struct Sums {
         const float *ring, *weight;
         const Tap *rows, *row_end, *taps, *end;
     };
+
+    // Results `w` of one row and one vector of channels.
+    void write(Range w, const Tap* row_end, int64_t group, int64_t offset, T* to) {
+        const int lanes = static_cast<int>(smaller(kLanes, c.channels - group * kLanes));
+        for (int64_t l = 0; l < line_count; ++l) {
+            const Line& line = lines[l];
+            const float* first_weight = weight + group * c.taps() * kLanes;
+            const Sums sums{reader.ring.data + offset, first_weight, rows, row_end, line.taps, line.end};
+            const float* start = bias ? bias + group * kLanes : nullptr;
+            const int64_t first = line.first - w.begin;
+            if (results.pixel == 1)
+                compute_line(line, sums, row + first * kLanes, kLanes, start, kLanes);
+            else
+                compute_line(line, sums, to + first * results.pixel, results.pixel, start, lanes);
+        }
+        if (results.pixel == 1)
+            for (int channel = 0; channel < lanes; ++channel)
+                turn(row + channel, w.size(), to + channel * results.channel);
+    }
+
+    static void turn(const float* column, int64_t pixels, T* to) {
+        for (int64_t i = 0; i < pixels; i += kLanes) {
+            const int count = static_cast<int>(smaller(kLanes, pixels - i));
+            Floats v{};
+            for (int k = 0; k < count; ++k) v[k] = column[(i + k) * kLanes];
+            if (count == kLanes)
+                store(to + i, v, Whole{});
+            else
+                store(to + i, v, Part{count});
+        }
+    }
+
+    // `pixel` lies between results.
+    template <class U>
+    void compute_line(const Line& line, const Sums& sums, U* to, int64_t pixel, const float* start, int lanes) {
+        const int64_t step = line.step * pixel;
+        for (int64_t j = 0; j < line.count; j += line.block, to += line.block * step) {
+            const int64_t n = smaller(line.block, line.count - j);
+            if (finite)
+                with_width(n, [&]<int N>() { block<N>(sums, j, to, step, start, lanes); });
+            else
+                for (int64_t i = 0; i < n; ++i) careful(sums, j + i, to + i * step, start, lanes);
+        }
+    }
 
     static constexpr int kBlock = kLanes == 16 ? 16 : 12;  // results at a time, each with a register
 
@@ -140,8 +171,8 @@ struct Map {
     }
 
     // N neighbouring results of a line, from the j-th on.
-    template <int N>
-    static void block(const Sums& s, int64_t j, T* to, int64_t step, const float* bias, int64_t left) {
+    template <int N, class U>
+    static void block(const Sums& s, int64_t j, U* to, int64_t step, const float* bias, int lanes) {
         const Floats start = bias ? load(bias, Whole{}) : Floats{};
         Floats sum[N];
 #pragma GCC unroll 16
@@ -156,16 +187,17 @@ struct Map {
                 for (int i = 0; i < N; ++i) sum[i] += load(at + i * kLanes, Whole{}) * factor;
             }
         }
-        if (left >= kLanes) {
+        if (lanes == kLanes) {
 #pragma GCC unroll 16
             for (int i = 0; i < N; ++i) store(to + i * step, sum[i], Whole{});
         } else {
-            for (int i = 0; i < N; ++i) store(to + i * step, sum[i], Part{static_cast<int>(left)});
+            for (int i = 0; i < N; ++i) store(to + i * step, sum[i], Part{lanes});
         }
     }
 
     // One result, leaving out the samples outside: infinity times the zero there would be NaN.
-    void careful(const Sums& s, int64_t j, T* to, const float* bias, int64_t left) const {
+    template <class U>
+    void careful(const Sums& s, int64_t j, U* to, const float* bias, int lanes) const {
         Floats sum = bias ? load(bias, Whole{}) : Floats{};
         for (const Tap* row = s.rows; row != s.row_end; ++row)
             for (const Tap* tap = s.taps; tap != s.end; ++tap) {
@@ -174,14 +206,19 @@ struct Map {
                 sum += load(s.ring + row->sample + tap->sample + j * kLanes, Whole{}) *
                        load(s.weight + row->weight + tap->weight, Whole{});
             }
-        store(to, sum, Part{static_cast<int>(smaller(left, kLanes))});
+        if (lanes == kLanes)
+            store(to, sum, Whole{});
+        else
+            store(to, sum, Part{lanes});
     }
 };
 
 template <class T>
-void compute(const Convolution& c, bool adjoint, const T* samples, const T* weight, const T* bias, T* results,
-             int threads) {
+void compute(const Convolution& c, bool adjoint, int channels_first, const T* samples, const T* weight, const T* bias,
+             T* results, int threads) {
     const Axis axes[3] = {{c, 0, adjoint}, {c, 1, adjoint}, {c, 2, adjoint}};
+    const Tensor<const T> from(samples, c.channels, adjoint ? c.out : c.in, channels_first);
+    const Tensor<T> to(results, c.channels, adjoint ? c.in : c.out, channels_first);
     Scratch<float> packed(c.groups() * c.taps() * kLanes), offsets(c.groups() * kLanes);
     const bool finite = pack(c, weight, packed[0]);
     for (int64_t i = 0; bias && i < c.channels; ++i) offsets[0][i] = load(bias + i, Part{1})[0];
@@ -190,12 +227,12 @@ void compute(const Convolution& c, bool adjoint, const T* samples, const T* weig
     const int64_t work = pixels * c.channels * (1 + c.taps() / 4);
     const int parts = static_cast<int>(smaller(pieces.total(), parts_for(work, threads)));
     parallel(parts, [&](int part) {
-        Scratch<float> ring(pieces.ring(c, axes));
+        Scratch<float> ring(pieces.ring(c, axes)), row(channels_first ? pieces.width * kLanes : 0);
         Scratch<Tap> taps(c.kernel[2] + c.kernel[0] * c.kernel[1]);
         Scratch<Line> lines(axes[2].phases());
-        Reader<T> reader{c, axes, samples, Ring{c.kernel[0], pieces.ring_rows, axes[2].step(), {}, 0, 0, ring[0]}};
-        Map<T> map{c,      axes,    packed[0],             bias ? offsets[0] : nullptr, finite, results,
-                   reader, taps[0], taps[0] + c.kernel[2], lines[0]};
+        Reader<T> reader{c, axes, from, Ring{c.kernel[0], pieces.ring_rows, axes[2].step(), {}, 0, 0, ring[0]}};
+        Map<T> map{c,      axes,   packed[0], bias ? offsets[0] : nullptr, finite,  to,
+                   row[0], reader, taps[0],   taps[0] + c.kernel[2],       lines[0]};
         const Share mine = share(pieces.total(), part, parts);
         for (int64_t i = mine.begin; i < mine.end; ++i) map.run(Piece(c, axes, pieces, i));
     });
@@ -205,18 +242,19 @@ void compute(const Convolution& c, bool adjoint, const T* samples, const T* weig
 
 // y = bias + Σ weight · x; bias may be null.
 LENREK_KERNEL(void, depthwise_forward)
-(int type, const Convolution* c, const void* x, const void* weight, const void* bias, void* y, int threads) {
+(int type, int channels_first, const Convolution* c, const void* x, const void* weight, const void* bias, void* y,
+ int threads) {
     with_type(type, [&]<class T>(T) {
-        compute(*c, false, static_cast<const T*>(x), static_cast<const T*>(weight), static_cast<const T*>(bias),
-            static_cast<T*>(y), threads);
+        compute(*c, false, channels_first, static_cast<const T*>(x), static_cast<const T*>(weight),
+                static_cast<const T*>(bias), static_cast<T*>(y), threads);
     });
 }
 
 // dx = Σ weight · dy over the outputs that read each input.
 LENREK_KERNEL(void, depthwise_input_gradient)
-(int type, const Convolution* c, const void* dy, const void* weight, void* dx, int threads) {
+(int type, int channels_first, const Convolution* c, const void* dy, const void* weight, void* dx, int threads) {
     with_type(type, [&]<class T>(T) {
-        compute(*c, true, static_cast<const T*>(dy), static_cast<const T*>(weight), static_cast<const T*>(nullptr),
-            static_cast<T*>(dx), threads);
+        compute(*c, true, channels_first, static_cast<const T*>(dy), static_cast<const T*>(weight),
+                static_cast<const T*>(nullptr), static_cast<T*>(dx), threads);
     });
 }

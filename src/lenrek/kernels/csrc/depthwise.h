@@ -1,5 +1,5 @@
-// What the three maps of a depthwise convolution share. Tensors are (batch, 3 axes, channels) in memory, with leading
-// axes of size 1; weights are (channels, 3 axes).
+// What the three maps of a depthwise convolution share. Tensors are (batch, 3 axes, channels) or (batch, channels, 3 axes)
+// in memory, with leading axes of size 1; weights are (channels, 3 axes).
 //
 // A thread copies the rows of pixels that it is about to read, of some vectors of channels, into a ring of rows: floats,
 // one vector per pixel, zeros outside the tensor. From there every product is one load and one multiply-add, whatever
@@ -84,23 +84,56 @@ struct Ring {
     }
 };
 
-// Pixels begin … end − 1 of a phase lie inside the tensor, the first of them at `from`.
+// A tensor in memory: distances between its images, channels and pixels.
+template <class T>
+struct Tensor {
+    T* data;
+    int64_t image, channel, pixel;
+
+    Tensor(T* data, int64_t channels, const int64_t* size, int channels_first)
+        : data(data),
+          image(channels * size[0] * size[1] * size[2]),
+          channel(channels_first ? size[0] * size[1] * size[2] : 1),
+          pixel(channels_first ? 1 : channels) {}
+};
+
+// Pixels `inside` of a phase lie in the tensor, the first of them at `from`; the others are zeros.
 template <class T, class W>
 inline void copy_pixels(const T* from, int64_t step, int64_t ahead, Range inside, int64_t pixels, float* to, W lanes) {
     for (int64_t i = 0; i < inside.begin; ++i) store(to + i * kLanes, Floats{}, Whole{});
     for (int64_t i = inside.begin; i < inside.end; ++i, from += step) {
-        __builtin_prefetch(from + ahead, 0, 2);
+        __builtin_prefetch(from + ahead, 0, 2);  // the next row: too far apart for the processor to foresee
         store(to + i * kLanes, load(from, lanes), Whole{});
     }
     for (int64_t i = inside.end; i < pixels; ++i) store(to + i * kLanes, Floats{}, Whole{});
 }
 
-// Copies pixels `w` of one row of a tensor (null outside it), `groups` vectors of its channels from c on; `group` floats
-// lie between them. The row that follows is fetched into the cache: too far apart for the processor to foresee.
+// The same from a tensor whose pixels are neighbours: kLanes of them of each channel, then turned.
 template <class T>
-void copy_row(const T* line, int64_t width, int64_t channels, int64_t c, int64_t groups, Range w, int64_t interleave,
-              float* to, int64_t group) {
-    const int64_t pixels = ceiling(w.size(), interleave), step = interleave * channels, ahead = width * channels;
+inline void turn_pixels(const T* from, int64_t step, int64_t channel, Range inside, int64_t pixels, float* to, int lanes) {
+    for (int64_t i = 0; i < pixels; ++i)
+        if (i < inside.begin || i >= inside.end || lanes < kLanes) store(to + i * kLanes, Floats{}, Whole{});
+    float* first = to + inside.begin * kLanes;
+    for (int64_t i = 0; i < inside.size(); i += kLanes) {
+        const int count = static_cast<int>(smaller(kLanes, inside.size() - i));
+        for (int c = 0; c < lanes; ++c) {
+            const T* row = from + c * channel + i * step;
+            if (step == 1) {
+                const Floats v = count == kLanes ? load(row, Whole{}) : load(row, Part{count});
+                for (int k = 0; k < count; ++k) first[(i + k) * kLanes + c] = v[k];
+            } else {
+                for (int k = 0; k < count; ++k) first[(i + k) * kLanes + c] = load(row + k * step, Part{1})[0];
+            }
+        }
+    }
+}
+
+// Copies pixels `w` of one row of a tensor that begins at `line` (null outside it), `groups` vectors of its channels;
+// `group` floats lie between them, and `left` channels are left in the tensor.
+template <class T>
+void copy_row(const Tensor<const T>& t, const T* line, int64_t width, int64_t left, int64_t groups, Range w,
+              int64_t interleave, float* to, int64_t group) {
+    const int64_t pixels = ceiling(w.size(), interleave), step = interleave * t.pixel;
     for (int64_t phase = 0; phase < interleave; ++phase, to += pixels * kLanes) {
         const int64_t start = w.begin + phase;
         Range inside{pixels, pixels};
@@ -108,13 +141,15 @@ void copy_row(const T* line, int64_t width, int64_t channels, int64_t c, int64_t
             inside.begin = smaller(pixels, start < 0 ? ceiling(-start, interleave) : 0);
             inside.end = larger(inside.begin, smaller(pixels, (width - 1 - start) / interleave + 1));
         }
-        const T* from = line + (start + inside.begin * interleave) * channels + c;
-        for (int64_t g = 0; g < groups; ++g, from += kLanes) {
-            const int64_t left = channels - c - g * kLanes;
-            if (left >= kLanes)
-                copy_pixels(from, step, ahead, inside, pixels, to + g * group, Whole{});
+        const T* from = line + (start + inside.begin * interleave) * t.pixel;
+        for (int64_t g = 0; g < groups; ++g, from += kLanes * t.channel) {
+            const int lanes = static_cast<int>(smaller(kLanes, left - g * kLanes));
+            if (t.pixel == 1)
+                turn_pixels(from, step, t.channel, inside, pixels, to + g * group, lanes);
+            else if (lanes == kLanes)
+                copy_pixels(from, step, width * t.pixel, inside, pixels, to + g * group, Whole{});
             else
-                copy_pixels(from, step, ahead, inside, pixels, to + g * group, Part{static_cast<int>(left)});
+                copy_pixels(from, step, width * t.pixel, inside, pixels, to + g * group, Part{lanes});
         }
     }
 }
@@ -183,14 +218,14 @@ template <class T>
 struct Reader {
     const Convolution& c;
     const Axis* axes;
-    const T* samples;
+    Tensor<const T> samples;
     Ring ring{};
-    const T* image = nullptr;
+    const T* first = nullptr;  // sample of the image and channels
     Piece const* piece = nullptr;
 
     void start(const Piece& p) {
         piece = &p;
-        image = samples + p.image * axes[0].samples * axes[1].samples * axes[2].samples * c.channels;
+        first = samples.data + p.image * samples.image + p.group * kLanes * samples.channel;
         ring.w = axes[2].reads(p.w);
         ring.first = ring.filled = axes[1].reads(p.rows).begin;
     }
@@ -203,8 +238,9 @@ struct Reader {
                 const int64_t d = axes[0].sample(piece->plane, k);
                 if (!axes[0].takes(piece->plane, k) || d < 0 || d >= axes[0].samples) continue;
                 const bool inside = h >= 0 && h < axes[1].samples;
-                const T* line = inside ? image + (d * axes[1].samples + h) * axes[2].samples * c.channels : nullptr;
-                copy_row(line, axes[2].samples, c.channels, piece->group * kLanes, piece->groups, ring.w, ring.interleave,
+                const int64_t row = (d * axes[1].samples + h) * axes[2].samples;
+                copy_row(samples, inside ? first + row * samples.pixel : nullptr, axes[2].samples,
+                         c.channels - piece->group * kLanes, piece->groups, ring.w, ring.interleave,
                          ring.data + k * ring.plane() + ring.at(h), ring.group());
             }
         ring.filled = larger(r.end, ring.filled);

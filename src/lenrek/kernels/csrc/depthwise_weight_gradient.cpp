@@ -36,7 +36,7 @@ template <class T>
 struct WeightGradient {
     const Convolution& c;
     const Axis* axes;
-    const T* dy;
+    Tensor<const T> dy;
     const Chunk *chunks, *chunk_end;
     const int64_t* tap_rows;  // the row of every tap of a kernel's plane
     int64_t block;            // rows of outputs at a time
@@ -83,8 +83,9 @@ struct WeightGradient {
 
     void copy_outputs(const Piece& p, Range band) {
         for (int64_t h = band.begin; h < band.end; ++h) {
-            const int64_t row = ((p.image * c.out[0] + p.plane) * c.out[1] + h) * c.out[2];
-            copy_row(dy + row * c.channels, c.out[2], c.channels, p.group * kLanes, p.groups, p.w, 1,
+            const int64_t row = (p.plane * c.out[1] + h) * c.out[2];
+            const T* line = dy.data + p.image * dy.image + p.group * kLanes * dy.channel + row * dy.pixel;
+            copy_row(dy, line, c.out[2], c.channels - p.group * kLanes, p.groups, p.w, 1,
                      outputs + (h - band.begin) * width * kLanes, block * width * kLanes);
         }
     }
@@ -182,7 +183,8 @@ struct WeightGradient {
 };
 
 template <class T>
-void weight_gradient(const Convolution& c, const T* x, const T* dy, T* dweight, T* dbias, int threads) {
+void weight_gradient(const Convolution& c, const Tensor<const T>& x, const Tensor<const T>& dy, T* dweight, T* dbias,
+                     int threads) {
     const Axis axes[3] = {{c, 0, false}, {c, 1, false}, {c, 2, false}};
     const int64_t block = larger(1, smaller(c.out[1], kOutputs / (c.out[2] * kLanes)));
     const Pieces pieces = divide(c, axes, block, threads);
@@ -217,9 +219,11 @@ void weight_gradient(const Convolution& c, const T* x, const T* dy, T* dweight, 
 
 // dweight (channels, kernel) and dbias (channels), which may be null, in the type of x.
 LENREK_KERNEL(void, depthwise_weight_gradient)
-(int type, const Convolution* c, const void* x, const void* dy, void* dweight, void* dbias, int threads) {
+(int type, int x_channels_first, int dy_channels_first, const Convolution* c, const void* x, const void* dy,
+ void* dweight, void* dbias, int threads) {
     with_type(type, [&]<class T>(T) {
-        weight_gradient(*c, static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dweight),
-                        static_cast<T*>(dbias), threads);
+        const Tensor<const T> samples(static_cast<const T*>(x), c->channels, c->in, x_channels_first);
+        const Tensor<const T> gradient(static_cast<const T*>(dy), c->channels, c->out, dy_channels_first);
+        weight_gradient(*c, samples, gradient, static_cast<T*>(dweight), static_cast<T*>(dbias), threads);
     });
 }
