@@ -105,7 +105,7 @@ def data_matrix(x, kernel, stride, sides, dilation, boundary="zeros"):
 
 
 def local_correlate(x, weight, bias, stride, sides, dilation, groups, boundary="zeros"):
-    """As `correlate`, with weight (*out_size, out_channels, in_channels/groups, *kernel_size), bias (out, *out_size)."""
+    """As `correlate`, with weight (*out_size, out_channels, in_channels/groups, *kernel_size), bias (out, *out)."""
     ndim = x.ndim - 2
     size, (outputs, per_group), kernel = weight.shape[:ndim], weight.shape[ndim : ndim + 2], weight.shape[ndim + 2 :]
     y = np.zeros((x.shape[0], outputs, *size), dtype=np.result_type(x, weight, np.float64))
