@@ -26,6 +26,7 @@ SIZE = (2, 9, 7)
 
 @pytest.fixture(autouse=True)
 def measured_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "MOST_S", 1e9)
     monkeypatch.setattr(inference, "MEASURE_S", 0.0)
     monkeypatch.setattr(inference, "BURST_S", 1e-9)
     monkeypatch.setattr(inference, "MIN_BURSTS", 1)
@@ -234,6 +235,13 @@ def test_an_engine_is_compared_on_the_example(net, monkeypatch):
     compile_inference(net, SIZE, example=example)
     assert torch.equal(seen[0], example[torch.arange(64) % 5])
     assert torch.equal(seen[1], example[:1])
+
+
+def test_a_slow_network_is_measured_on_fewer_samples(net, monkeypatch):
+    monkeypatch.setattr(inference, "MOST_S", 0.5)
+    monkeypatch.setattr(inference, "_burst", lambda run, x: 0.04 * len(x))  # 12 samples in half a second
+    with_engines(monkeypatch, seconds={"PyTorch": (1, 1)})
+    assert list(compile_inference(net, SIZE).engines) == [1, 12]
 
 
 def test_what_is_not_installed_is_said(net, monkeypatch):

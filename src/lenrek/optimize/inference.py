@@ -23,6 +23,7 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
 MANY = 64  # samples of the larger batch that is measured
 MOST_VALUES = 1 << 22  # at the input of it: large images are measured by fewer
 REQUIRED_GAIN = 1.05  # noise must not choose another engine
+MOST_S = 1.0  # PyTorch's time for it, about: slow networks are measured by fewer
 MEASURE_S = 0.3  # per batch size and engine, where calls are short
 BURST_S = 0.03  # an engine at a time, so that it does not meet the waiting threads of the one before
 MIN_BURSTS = 2
@@ -138,6 +139,7 @@ def compile_inference(
     input_size = tuple(x.shape[1:])
     plain = Engine("PyTorch", torch.float32, InPyTorch(network))
     _check_outputs(network, x[:2])
+    x = x[: max(2, int(2 * MOST_S / _burst(plain.run, x[:2])))]
     truth = plain.run(x)
     engines, notes = [plain], []
     for engine, problem in _others(network, input_size, dtype, x.device):
