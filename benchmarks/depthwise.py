@@ -111,8 +111,8 @@ def main() -> None:
         "# Depthwise convolutions",
         "",
         f"{describe_machine(torch.device('cpu'))}, kernels {library.active().isa}, torch {torch.__version__}, best of "
-        f"{ROUNDS} rounds. The ratio is to PyTorch's faster memory format; lenrek runs channels-last, on signals",
-        "channels-first, with its two copies. Forward in 2-D and 3-D, and short kernels, lenrek leaves to PyTorch.",
+        f"{ROUNDS} rounds. The ratio is to PyTorch's faster memory format; lenrek is given channels-last, and signals",
+        "channels-first. Forward in 2-D and 3-D, and gradients of short kernels, lenrek leaves to PyTorch.",
         "",
         f"| | forward: {columns} | backward: {columns} |",
         "|---" * 9 + "|",

@@ -30,7 +30,7 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
 
 
 def draw(ndim: int, seed: int) -> tuple[Tensor, Tensor, Tensor, dict]:
-    """x (channels-last), weight, bias and how, unequal on every axis."""
+    """x (channels last in memory, or first if seed is odd), weight, bias and how, unequal on every axis."""
     random, numbers = Random(1000 * ndim + seed), torch.Generator().manual_seed(seed)
     most, spare = MOST[ndim]
     kernel = [random.randint(1, most) for _ in range(ndim)]
@@ -40,6 +40,7 @@ def draw(ndim: int, seed: int) -> tuple[Tensor, Tensor, Tensor, dict]:
     size = [max(1, extent) + random.randint(0, spare) for extent in extents]
     batch, channels = random.choice((1, 3)), CHANNELS[seed % len(CHANNELS)]
     x = torch.randn(batch, *size, channels, generator=numbers).movedim(-1, 1)
+    x = x.contiguous() if seed % 2 else x
     weight, bias = torch.randn(channels, 1, *kernel, generator=numbers), torch.randn(channels, generator=numbers)
     return x, weight, bias, {"stride": stride, "padding": padding, "dilation": dilation}
 
@@ -48,7 +49,8 @@ def run(function, dtype: torch.dtype, x: Tensor, weight: Tensor, bias: Tensor, h
     """The result and the gradients of x, weight and bias."""
     leaves = [t.detach().to(dtype).requires_grad_() for t in (x, weight, bias)]
     y = function(*leaves, **how)
-    dy = torch.randn(y.shape, generator=torch.Generator().manual_seed(7)).bfloat16().to(dtype)  # for all alike
+    values = torch.randn(y.shape, generator=torch.Generator().manual_seed(7)).bfloat16()  # for all alike
+    dy = torch.empty_like(y).copy_(values)  # in the layout of y
     return [y, *torch.autograd.grad(y, leaves, dy)]
 
 
@@ -87,12 +89,14 @@ def test_bfloat16_is_no_farther_from_float64_than_pytorch(isa, threads, kernels_
 @needs_library
 @pytest.mark.parametrize(
     ("size", "kernel", "stride"),
-    [((3000,), (5,), (2,)), ((70, 190), (3, 7), (1, 2)), ((5, 60, 70), (3, 3, 5), (1, 2, 1))],
+    [((3000,), (5,), (2,)), ((20, 400), (3, 7), (1, 2)), ((3, 9, 190), (3, 3, 5), (1, 2, 1))],
 )
-def test_many_pieces_on_several_threads(isa, threads, kernels_alone, size, kernel, stride):
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+def test_many_pieces_on_several_threads(isa, threads, kernels_alone, size, kernel, stride, layout):
     numbers = torch.Generator().manual_seed(1)
-    x = torch.randn(2, *size, 90, generator=numbers).movedim(-1, 1)
-    weight, bias = torch.randn(90, 1, *kernel, generator=numbers), torch.randn(90, generator=numbers)
+    x = torch.randn(2, *size, 40, generator=numbers).movedim(-1, 1)
+    x = x.contiguous() if layout == "channels first" else x
+    weight, bias = torch.randn(40, 1, *kernel, generator=numbers), torch.randn(40, generator=numbers)
     how = {"stride": stride, "padding": [(k // 2, k // 2) for k in kernel], "dilation": [1] * len(size)}
     found = run(depthwise, torch.float32, x, weight, bias, how)
     assert_close(found, run(depthwise_reference, torch.float64, x, weight, bias, how), size)
@@ -103,10 +107,12 @@ def test_many_pieces_on_several_threads(isa, threads, kernels_alone, size, kerne
 @needs_library
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
 @pytest.mark.parametrize("where", ["x", "weight", "dy"])
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
 @pytest.mark.parametrize(("kernel", "stride", "dilation"), [((3, 3), (1, 1), (1, 1)), ((5, 4), (2, 1), (1, 3))])
-def test_nan_and_infinities_go_where_pytorchs_go(isa, kernels_alone, where, value, kernel, stride, dilation):
+def test_nan_and_infinities_go_where_pytorchs_go(isa, kernels_alone, where, value, kernel, stride, dilation, layout):
     numbers = torch.Generator().manual_seed(2)
     x = torch.randn(2, 9, 10, 20, generator=numbers).movedim(-1, 1)
+    x = x.contiguous() if layout == "channels first" else x
     weight = torch.randn(20, 1, *kernel, generator=numbers)
     padding = [d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)]
     dy = torch.randn(F.conv2d(x, weight, None, stride, padding, dilation, 20).shape, generator=numbers)
@@ -119,7 +125,8 @@ def test_nan_and_infinities_go_where_pytorchs_go(isa, kernels_alone, where, valu
     leaves = [x.requires_grad_(), weight.requires_grad_()]
     sides = [(p, p) for p in padding]
     found = gradients(depthwise(*leaves, stride=stride, padding=sides, dilation=dilation), *leaves)
-    expected = gradients(F.conv2d(*leaves, None, stride, padding, dilation, 20), *leaves)
+    last = leaves[0].contiguous(memory_format=torch.channels_last)  # elsewhere PyTorch itself multiplies zeros outside
+    expected = gradients(F.conv2d(last, weight, None, stride, padding, dilation, 20), *leaves)
     torch.testing.assert_close(found, expected, equal_nan=True, rtol=1e-4, atol=1e-4)
 
 
@@ -161,6 +168,7 @@ def test_long_kernels_leave_channels_first_to_ours():
     how = How.of((40, 40), (16, 3), (1, 1), [(8, 8), (1, 1)], (1, 1))
     x = torch.empty(1, 2, 40, 40)
     assert not how.native("forward", x)
+    assert How.of((40, 40), (15, 3), (1, 1), [(7, 7), (1, 1)], (1, 1)).native("forward", x)
     assert how.native("forward", x.contiguous(memory_format=torch.channels_last))
 
 

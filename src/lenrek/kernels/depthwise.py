@@ -131,15 +131,12 @@ class How(NamedTuple):
 
         Measured in both layouts by benchmarks/depthwise.py.
         """
-        if self.uneven:
+        if self.uneven or len(self.kernel) == 1:
             return False
-        if len(self.kernel) == 1:  # fast with short kernels, on samples that need no new layout
-            short = {"forward": 8, "input_gradient": 64}.get(of, 0)
-            return not is_dense(x) and max(self.dilation) == 1 and self.kernel[0] < short
         if x.dtype == torch.bfloat16 and library.active().isa != "avx512_bf16":
             return False
         if of == "forward":
-            return max(self.kernel) < LONG or is_dense(x)
+            return is_dense(x) or (len(self.kernel) == 2 and max(self.kernel) < LONG)
         if len(self.kernel) != 2 or max(self.dilation) > 1:
             return False
         if of == "weight_gradient":

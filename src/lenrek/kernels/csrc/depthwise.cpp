@@ -114,20 +114,13 @@ struct Map {
             else
                 compute_line(line, sums, to + first * results.pixel, results.pixel, start, lanes);
         }
-        if (results.pixel == 1)
+        for (int64_t i = 0; results.pixel == 1 && i < w.size(); i += kLanes) {
+            const int count = static_cast<int>(smaller(kLanes, w.size() - i));
+            Floats square[kLanes];
+            for (int k = 0; k < kLanes; ++k) square[k] = k < count ? load(row + (i + k) * kLanes, Whole{}) : Floats{};
+            transpose(square);
             for (int channel = 0; channel < lanes; ++channel)
-                turn(row + channel, w.size(), to + channel * results.channel);
-    }
-
-    static void turn(const float* column, int64_t pixels, T* to) {
-        for (int64_t i = 0; i < pixels; i += kLanes) {
-            const int count = static_cast<int>(smaller(kLanes, pixels - i));
-            Floats v{};
-            for (int k = 0; k < count; ++k) v[k] = column[(i + k) * kLanes];
-            if (count == kLanes)
-                store(to + i, v, Whole{});
-            else
-                store(to + i, v, Part{count});
+                store_some(to + channel * results.channel + i, square[channel], count);
         }
     }
 
@@ -187,12 +180,8 @@ struct Map {
                 for (int i = 0; i < N; ++i) sum[i] += load(at + i * kLanes, Whole{}) * factor;
             }
         }
-        if (lanes == kLanes) {
 #pragma GCC unroll 16
-            for (int i = 0; i < N; ++i) store(to + i * step, sum[i], Whole{});
-        } else {
-            for (int i = 0; i < N; ++i) store(to + i * step, sum[i], Part{lanes});
-        }
+        for (int i = 0; i < N; ++i) store_some(to + i * step, sum[i], lanes);
     }
 
     // One result, leaving out the samples outside: infinity times the zero there would be NaN.
@@ -206,10 +195,7 @@ struct Map {
                 sum += load(s.ring + row->sample + tap->sample + j * kLanes, Whole{}) *
                        load(s.weight + row->weight + tap->weight, Whole{});
             }
-        if (lanes == kLanes)
-            store(to, sum, Whole{});
-        else
-            store(to, sum, Part{lanes});
+        store_some(to, sum, lanes);
     }
 };
 

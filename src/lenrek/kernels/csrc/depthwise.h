@@ -97,6 +97,46 @@ struct Tensor {
           pixel(channels_first ? 1 : channels) {}
 };
 
+// The first `count` lanes.
+template <class T>
+inline Floats load_some(const T* from, int count) {
+    return count == kLanes ? load(from, Whole{}) : load(from, Part{count});
+}
+template <class T>
+inline void store_some(T* to, Floats v, int count) {
+    if (count == kLanes)
+        store(to, v, Whole{});
+    else
+        store(to, v, Part{count});
+}
+
+// Lanes 0 … kLanes − 1 as a list.
+template <int...>
+struct Lanes {};
+template <int N, int... K>
+struct FirstLanes : FirstLanes<N - 1, N - 1, K...> {};
+template <int... K>
+struct FirstLanes<0, K...> {
+    typedef Lanes<K...> List;
+};
+
+// Exchanges the lanes of a that have bit S with those of b that have not.
+template <int S, int... K>
+inline void exchange(Floats& a, Floats& b, Lanes<K...>) {
+    const Floats low = __builtin_shufflevector(a, b, (K & S ? kLanes + K - S : K)...);
+    b = __builtin_shufflevector(a, b, (K & S ? kLanes + K : K + S)...);
+    a = low;
+}
+
+// square[i][k] becomes square[k][i].
+template <int S = kLanes / 2>
+inline void transpose(Floats* square) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i)
+        if (!(i & S)) exchange<S>(square[i], square[i + S], FirstLanes<kLanes>::List{});
+    if constexpr (S > 1) transpose<S / 2>(square);
+}
+
 // Pixels `inside` of a phase lie in the tensor, the first of them at `from`; the others are zeros.
 template <class T, class W>
 inline void copy_pixels(const T* from, int64_t step, int64_t ahead, Range inside, int64_t pixels, float* to, W lanes) {
@@ -108,24 +148,25 @@ inline void copy_pixels(const T* from, int64_t step, int64_t ahead, Range inside
     for (int64_t i = inside.end; i < pixels; ++i) store(to + i * kLanes, Floats{}, Whole{});
 }
 
-// The same from a tensor whose pixels are neighbours: kLanes of them of each channel, then turned.
+// The same for all phases, from a tensor whose pixels are neighbours: kLanes of them at a time, of kLanes channels.
 template <class T>
-inline void turn_pixels(const T* from, int64_t step, int64_t channel, Range inside, int64_t pixels, float* to, int lanes) {
-    for (int64_t i = 0; i < pixels; ++i)
-        if (i < inside.begin || i >= inside.end || lanes < kLanes) store(to + i * kLanes, Floats{}, Whole{});
-    float* first = to + inside.begin * kLanes;
-    for (int64_t i = 0; i < inside.size(); i += kLanes) {
-        const int count = static_cast<int>(smaller(kLanes, inside.size() - i));
-        for (int c = 0; c < lanes; ++c) {
-            const T* row = from + c * channel + i * step;
-            if (step == 1) {
-                const Floats v = count == kLanes ? load(row, Whole{}) : load(row, Part{count});
-                for (int k = 0; k < count; ++k) first[(i + k) * kLanes + c] = v[k];
-            } else {
-                for (int k = 0; k < count; ++k) first[(i + k) * kLanes + c] = load(row + k * step, Part{1})[0];
-            }
-        }
+void turn_pixels(const T* line, int64_t width, int64_t channel, Range w, int64_t interleave, float* to, int lanes) {
+    const int64_t pixels = ceiling(w.size(), interleave);
+    const Range inside{line ? larger(w.begin, 0) : w.end, smaller(w.end, width)};
+    int64_t phase = 0, place = 0;
+    const auto put = [&](Floats v) {
+        store(to + (phase * pixels + place) * kLanes, v, Whole{});
+        if (++phase == interleave) phase = 0, ++place;
+    };
+    for (int64_t i = w.begin; i < smaller(inside.begin, w.end); ++i) put(Floats{});
+    for (int64_t i = inside.begin; i < inside.end; i += kLanes) {
+        const int count = static_cast<int>(smaller(kLanes, inside.end - i));
+        Floats square[kLanes];
+        for (int c = 0; c < kLanes; ++c) square[c] = c < lanes ? load_some(line + c * channel + i, count) : Floats{};
+        transpose(square);
+        for (int k = 0; k < count; ++k) put(square[k]);
     }
+    while (place < pixels) put(Floats{});
 }
 
 // Copies pixels `w` of one row of a tensor that begins at `line` (null outside it), `groups` vectors of its channels;
@@ -133,7 +174,15 @@ inline void turn_pixels(const T* from, int64_t step, int64_t channel, Range insi
 template <class T>
 void copy_row(const Tensor<const T>& t, const T* line, int64_t width, int64_t left, int64_t groups, Range w,
               int64_t interleave, float* to, int64_t group) {
-    const int64_t pixels = ceiling(w.size(), interleave), step = interleave * t.pixel;
+    if (t.pixel == 1) {
+        for (int64_t g = 0; g < groups; ++g) {
+            const T* from = line ? line + g * kLanes * t.channel : nullptr;
+            const int lanes = static_cast<int>(smaller(kLanes, left - g * kLanes));
+            turn_pixels(from, width, t.channel, w, interleave, to + g * group, lanes);
+        }
+        return;
+    }
+    const int64_t pixels = ceiling(w.size(), interleave), step = interleave * t.pixel, ahead = width * t.pixel;
     for (int64_t phase = 0; phase < interleave; ++phase, to += pixels * kLanes) {
         const int64_t start = w.begin + phase;
         Range inside{pixels, pixels};
@@ -142,14 +191,11 @@ void copy_row(const Tensor<const T>& t, const T* line, int64_t width, int64_t le
             inside.end = larger(inside.begin, smaller(pixels, (width - 1 - start) / interleave + 1));
         }
         const T* from = line + (start + inside.begin * interleave) * t.pixel;
-        for (int64_t g = 0; g < groups; ++g, from += kLanes * t.channel) {
-            const int lanes = static_cast<int>(smaller(kLanes, left - g * kLanes));
-            if (t.pixel == 1)
-                turn_pixels(from, step, t.channel, inside, pixels, to + g * group, lanes);
-            else if (lanes == kLanes)
-                copy_pixels(from, step, width * t.pixel, inside, pixels, to + g * group, Whole{});
+        for (int64_t g = 0; g < groups; ++g, from += kLanes) {
+            if (left - g * kLanes >= kLanes)
+                copy_pixels(from, step, ahead, inside, pixels, to + g * group, Whole{});
             else
-                copy_pixels(from, step, width * t.pixel, inside, pixels, to + g * group, Part{lanes});
+                copy_pixels(from, step, ahead, inside, pixels, to + g * group, Part{static_cast<int>(left - g * kLanes)});
         }
     }
 }

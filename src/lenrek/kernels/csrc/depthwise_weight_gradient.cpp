@@ -1,5 +1,5 @@
-// The gradient of a depthwise convolution's weights: dw[k] = Σ dy[o] · x[o · stride + k · dilation − padding], over batch
-// and outputs; and of its bias, Σ dy.
+// The gradient of a depthwise convolution's weights: dw[k] = Σ dy[o] · x[o · stride + k · dilation − padding], over
+// batch and outputs; and of its bias, Σ dy.
 #include "depthwise.h"
 #include "isa.h"
 
