@@ -59,6 +59,8 @@ CASES = (
 
 
 def main() -> None:
+    if not active().isa:
+        sys.exit(f"There are no compiled kernels to measure: {active().reason}.")
     if sys.argv[1:2] == ["measure"]:
         print(json.dumps(measure(int(sys.argv[2]))))
         return
