@@ -28,8 +28,8 @@ from torch import Tensor, nn
 
 from lenrek.kernels.library import active
 from lenrek.models.create import create_model
-from lenrek.optimize import optimize
-from lenrek.optimize.memory import keep_memory
+from lenrek.optimization.memory import keep_memory
+from lenrek.optimization.module import optimize
 
 VARIANTS = ("default", "tuned", "lenrek")
 

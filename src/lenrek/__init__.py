@@ -18,7 +18,8 @@ _HOMES = {
     "Prediction": "lenrek.training.classifier",
     "create_model": "lenrek.models.create",
     "list_models": "lenrek.models.create",
-    "compile_inference": "lenrek.optimize.inference",
+    "optimize": "lenrek.optimization.module",
+    "compile_inference": "lenrek.optimization.inference",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
     "check_source": "lenrek.data.check",
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from lenrek.errors import LenrekError
     from lenrek.models.contract import InputContract
     from lenrek.models.create import create_model, list_models
-    from lenrek.optimize.inference import compile_inference
+    from lenrek.optimization.inference import compile_inference
+    from lenrek.optimization.module import optimize
     from lenrek.training.classifier import Classifier, Prediction, load
     from lenrek.training.train import Run, train
 

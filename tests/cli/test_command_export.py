@@ -14,7 +14,7 @@ from commands import Cli
 
 import lenrek
 from lenrek.errors import ModelError, OptionError
-from lenrek.optimize import program
+from lenrek.optimization import program
 from lenrek.training import export
 
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lenrek
-from lenrek.optimize import inference
+from lenrek.optimization import inference
 from lenrek.training import engine
 
 

@@ -14,7 +14,7 @@ from lenrek.data.normalise import normalise
 from lenrek.training.loop import Step
 
 if TYPE_CHECKING:
-    from lenrek.optimize.inference import CompiledInference
+    from lenrek.optimization.inference import CompiledInference
 
 PYTORCH = "PyTorch"
 PAYS_OFF_S = 30.0  # what PyTorch still has to do, at least: compiling takes seconds, for large networks ten and more
@@ -52,7 +52,7 @@ class EngineStep(Step):
         return self.device.type == "cpu" and any(map(find_spec, ("openvino", "onnxruntime")))
 
     def _compile(self, x: Tensor) -> None:
-        from lenrek.optimize.inference import compile_inference
+        from lenrek.optimization.inference import compile_inference
 
         size = (self.contract.channels, *self.contract.size)
         with torch.inference_mode(False):  # exporters want ordinary tensors

@@ -18,9 +18,9 @@ from lenrek import __version__
 from lenrek.errors import ModelError, OptionError
 from lenrek.models.contract import InputContract
 from lenrek.models.tensor_file import write_bytes_atomically
-from lenrek.optimize.program import export_program
-from lenrek.optimize.to_onnx import OnnxRunner, to_onnx
-from lenrek.optimize.to_openvino import OpenVinoRunner, to_openvino
+from lenrek.optimization.program import export_program
+from lenrek.optimization.to_onnx import OnnxRunner, to_onnx
+from lenrek.optimization.to_openvino import OpenVinoRunner, to_openvino
 
 if TYPE_CHECKING:
     from lenrek.training.classifier import Classifier

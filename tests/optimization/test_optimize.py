@@ -15,7 +15,7 @@ from lenrek.errors import OptionError
 from lenrek.kernels import library
 from lenrek.models import create  # noqa: F401 (registers the architectures)
 from lenrek.models.registry import ARCHITECTURES
-from lenrek.optimize import optimize
+from lenrek.optimization.module import optimize
 
 compiled = pytest.mark.skipif(not library.available(), reason="no compiled kernels")
 

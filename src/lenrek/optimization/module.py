@@ -11,9 +11,9 @@ from torch import Tensor, fx, nn
 from lenrek.errors import OptionError
 from lenrek.kernels import library
 from lenrek.kernels.layout import dense
-from lenrek.optimize.match import Chain, find_chains, replace_chains
-from lenrek.optimize.memory import keep_memory
-from lenrek.optimize.trace import UntraceableError, has_hooks, trace
+from lenrek.optimization.match import Chain, find_chains, replace_chains
+from lenrek.optimization.memory import keep_memory
+from lenrek.optimization.trace import UntraceableError, has_hooks, trace
 
 Network = TypeVar("Network", bound=nn.Module)
 TYPES = (torch.float32, torch.bfloat16)
@@ -33,7 +33,7 @@ def optimize(model: Network, dtype: torch.dtype = torch.bfloat16, *, keep_memory
         model: any module. Its 4-D and 5-D parameters are laid out channels-last, in place; their values stay.
         dtype: `torch.bfloat16`: convolutions and matrix products as under `torch.autocast`; norms, losses and sums stay
             in float32. `torch.float32`: nothing is rounded.
-        keep_memory_mapped: see `lenrek.optimize.memory.keep_memory`; it applies to the whole process.
+        keep_memory_mapped: see `lenrek.optimization.memory.keep_memory`; it applies to the whole process.
     Returns:
         A module that takes and returns the types `model` does.
     Raises:

@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from lenrek.optimize import fused
-from lenrek.optimize.layers import (
+from lenrek.optimization import fused
+from lenrek.optimization.layers import (
     ADDITIONS,
     CONVOLUTIONS,
     NORMS,
@@ -17,7 +17,7 @@ from lenrek.optimize.layers import (
     activation_at,
     pooling_at,
 )
-from lenrek.optimize.trace import has_hooks
+from lenrek.optimization.trace import has_hooks
 
 
 @dataclass

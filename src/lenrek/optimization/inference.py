@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from lenrek.errors import ModelError, OptionError, ShapeError
-from lenrek.optimize.module import TYPES, Optimized, optimize
-from lenrek.optimize.program import MissingEngineError, NotConvertedError, export_program
-from lenrek.optimize.to_onnx import OnnxRunner, to_onnx
-from lenrek.optimize.to_openvino import OpenVinoRunner, has_bfloat16, to_openvino
+from lenrek.optimization.module import TYPES, Optimized, optimize
+from lenrek.optimization.program import MissingEngineError, NotConvertedError, export_program
+from lenrek.optimization.to_onnx import OnnxRunner, to_onnx
+from lenrek.optimization.to_openvino import OpenVinoRunner, has_bfloat16, to_openvino
 
 # The largest difference from PyTorch's float32, as a share of its largest output: a few hundred roundings of float32,
 # a dozen of bfloat16, whose unit is 2⁻⁸ and which every layer makes at least once.

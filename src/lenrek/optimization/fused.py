@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from lenrek.kernels import block as kernels
 from lenrek.kernels.pool import Pool
-from lenrek.optimize.layers import (
+from lenrek.optimization.layers import (
     AVERAGE_POOLS,
     CONVOLUTIONS,
     MAX_POOLS,
@@ -20,7 +20,7 @@ from lenrek.optimize.layers import (
     activation_of,
     pooling_of,
 )
-from lenrek.optimize.trace import has_hooks
+from lenrek.optimization.trace import has_hooks
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,

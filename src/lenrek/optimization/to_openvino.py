@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from lenrek.optimize.program import INPUT, OUTPUT, converting, inputs_of, require
+from lenrek.optimization.program import INPUT, OUTPUT, converting, inputs_of, require
 
 if TYPE_CHECKING:
     import openvino

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from lenrek.optimize.program import INPUT, OUTPUT, converting, require
+from lenrek.optimization.program import INPUT, OUTPUT, converting, require
 
 if TYPE_CHECKING:
     import onnx

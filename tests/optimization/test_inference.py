@@ -15,11 +15,12 @@ from torch.export import ExportedProgram
 
 import lenrek
 from lenrek.errors import ModelError, OptionError, ShapeError
-from lenrek.optimize import inference, optimize, program
-from lenrek.optimize.inference import Engine, compile_inference
-from lenrek.optimize.program import NotConvertedError, export_program
-from lenrek.optimize.to_onnx import OnnxRunner, to_onnx
-from lenrek.optimize.to_openvino import OpenVinoRunner, has_bfloat16, to_openvino
+from lenrek.optimization import inference, program
+from lenrek.optimization.inference import Engine, compile_inference
+from lenrek.optimization.module import optimize
+from lenrek.optimization.program import NotConvertedError, export_program
+from lenrek.optimization.to_onnx import OnnxRunner, to_onnx
+from lenrek.optimization.to_openvino import OpenVinoRunner, has_bfloat16, to_openvino
 
 SIZE = (2, 9, 7)
 

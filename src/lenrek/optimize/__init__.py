@@ -1,5 +1,0 @@
-"""Any PyTorch network on the fast paths of the CPU."""
-
-from lenrek.optimize.module import optimize
-
-__all__ = ["optimize"]
