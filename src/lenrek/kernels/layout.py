@@ -22,9 +22,13 @@ def is_dense(x: Tensor) -> bool:
 def dense(x: Tensor) -> Tensor:
     """`x`, copied where it is not dense.
 
-    >>> dense(torch.zeros(2, 3, 4)).stride()
-    (12, 1, 3)
+    One channel is dense in any strides; it is viewed in those that tell: PyTorch's convolutions go by them.
+
+    >>> dense(torch.zeros(2, 3, 4)).stride(), dense(torch.zeros(2, 1, 5, 4)).stride()
+    ((12, 1, 3), (20, 1, 4, 1))
     """
+    if x.ndim > 2 and x.shape[1] == 1:
+        return x if x.stride(1) == 1 and is_dense(x) else x.contiguous().squeeze(1).unsqueeze(-1).movedim(-1, 1)
     if x.ndim in _FORMATS:
         return x.contiguous(memory_format=_FORMATS[x.ndim])
     return x.movedim(1, -1).contiguous().movedim(-1, 1)

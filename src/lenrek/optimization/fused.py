@@ -10,14 +10,15 @@ from torch.nn import functional as F
 
 from lenrek.kernels import block as kernels
 from lenrek.kernels.pool import Pool
+from lenrek.optimization.convolution import correlate
 from lenrek.optimization.layers import (
     AVERAGE_POOLS,
-    CONVOLUTIONS,
     MAX_POOLS,
     NORMS,
     Activation,
     Pooling,
     activation_of,
+    convolution_axes,
     pooling_of,
 )
 from lenrek.optimization.trace import has_hooks
@@ -53,14 +54,12 @@ def block(
     layers = (convolution, norm, activation_layer, pooling_layer)
     described = (activation_layer is None or activation is not None) and (pooling_layer is None or pooling is not None)
     plain = all(layer is None or not has_hooks(layer) for layer in layers)
-    plain = (
-        plain and (norm is None or type(norm) in NORMS) and (convolution is None or type(convolution) in CONVOLUTIONS)
-    )
+    plain = plain and (norm is None or type(norm) in NORMS)
     ndim = x.ndim - 2
     fits = (
         1 <= ndim <= 3
         and (norm is None or norm_fits(norm, x))
-        and (convolution is None or CONVOLUTIONS.index(type(convolution)) + 1 == ndim)
+        and (convolution is None or convolution_axes(convolution) == ndim)
         and (pooling is None or Pooling(*pooling).ndim == ndim)
     )
     if not (described and plain and fits):
@@ -104,8 +103,7 @@ def _normalised(x: Tensor, norm: Any, options: dict[str, Any]) -> Tensor:
 
 def _biased(x: Tensor, convolution: Any, options: dict[str, Any]) -> Tensor:
     """The bias is added, and its gradient summed, in the pass that activates."""
-    y = convolution._conv_forward(x, convolution.weight, None)
-    return kernels.bias_act_pool(y, convolution.bias, **options)
+    return kernels.bias_act_pool(correlate(x, convolution, None), convolution.bias, **options)
 
 
 def _pool(pooling: Pooling, ndim: int) -> Pool:

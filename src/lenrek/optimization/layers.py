@@ -66,6 +66,15 @@ _POOLING_FUNCTIONS: dict[Any, tuple[str, int]] = {
 }
 
 
+def convolution_axes(layer: Any) -> int:
+    """The number of axes of a layer that computes PyTorch's convolution and nothing else; 0 for all others."""
+    for ndim, plain in enumerate(CONVOLUTIONS, 1):
+        if isinstance(layer, plain):
+            kind = type(layer)  # weight norm and other parametrisations make a class of their own
+            return ndim if kind.forward is plain.forward and kind._conv_forward is plain._conv_forward else 0
+    return 0
+
+
 def activation_of(layer: nn.Module) -> Activation | None:
     """None for what is no activation of ours."""
     describe = _ACTIVATION_LAYERS.get(type(layer))

@@ -10,11 +10,11 @@ from torch import fx, nn
 from lenrek.optimization import fused
 from lenrek.optimization.layers import (
     ADDITIONS,
-    CONVOLUTIONS,
     NORMS,
     Activation,
     Pooling,
     activation_at,
+    convolution_axes,
     pooling_at,
 )
 from lenrek.optimization.trace import has_hooks
@@ -159,7 +159,7 @@ def _is_norm(node: fx.Node, layers: dict[str, nn.Module]) -> bool:
 
 def _is_biased_convolution(node: fx.Node, layers: dict[str, nn.Module]) -> bool:
     layer = _layer(node, layers)
-    return type(layer) in CONVOLUTIONS and getattr(layer, "bias", None) is not None and len(node.args) == 1
+    return bool(convolution_axes(layer)) and getattr(layer, "bias", None) is not None and len(node.args) == 1
 
 
 def _other_operand(node: fx.Node, mine: fx.Node) -> fx.Node | None:

@@ -13,6 +13,7 @@ from lenrek.kernels import library
 from lenrek.kernels.layout import dense
 from lenrek.optimization.match import Chain, find_chains, replace_chains
 from lenrek.optimization.memory import keep_memory
+from lenrek.optimization.nodes import replace_nodes
 from lenrek.optimization.trace import UntraceableError, has_hooks, trace
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -136,9 +137,10 @@ def _build(module: nn.Module) -> _Forward:
     for name in closed:
         _become_fast(module.get_submodule(name), None)
     chains = find_chains(graph, module)
-    if not chains:
-        return _Forward(None, [], gone_into, "nothing to fuse")
     replace_chains(graph, chains)
+    single = replace_nodes(graph, module)
+    if not chains and not single:
+        return _Forward(None, [], gone_into, "nothing to fuse")
     return _Forward(_compiled(graph), chains, gone_into, "; ".join(f"{k}: {v}" for k, v in closed.items()))
 
 
@@ -179,7 +181,7 @@ def _lay_out(model: nn.Module) -> None:
 
 
 def _channels_last(value: Any) -> Any:
-    if isinstance(value, Tensor) and value.is_floating_point() and 3 <= value.ndim <= 5 and value.shape[1] > 1:
+    if isinstance(value, Tensor) and value.is_floating_point() and 3 <= value.ndim <= 5:
         return dense(value)
     return value
 
