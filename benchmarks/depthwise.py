@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from lenrek.kernels import library
 from lenrek.ops import correlate
 from lenrek.training.machine import describe_machine
 
@@ -110,8 +109,8 @@ def main() -> None:
     lines = [
         "# Depthwise convolutions",
         "",
-        f"{describe_machine(torch.device('cpu'))}, kernels {library.active().isa}, torch {torch.__version__}, best of "
-        f"{ROUNDS} rounds. The ratio is to PyTorch's faster memory format; lenrek is given channels-last, and signals",
+        f"{describe_machine(torch.device('cpu'))}, torch {torch.__version__}, best of {ROUNDS} rounds. The ratio is to "
+        "PyTorch's faster memory format; lenrek is given channels-last, and signals",
         "channels-first. Forward in 2-D and 3-D, and gradients of short kernels, lenrek leaves to PyTorch.",
         "",
         f"| | forward: {columns} | backward: {columns} |",

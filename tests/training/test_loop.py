@@ -16,7 +16,6 @@ from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
 from lenrek.training.loop import Step, epoch_order, posteriors, train_epoch, whole_batch
 from lenrek.training.optimizer import make_optimizer
-from lenrek.training.precision import PLAIN
 
 CONTRACT = InputContract(1, (14, 18), (0.4,), (0.2,), ("above", "below"))
 CPU = torch.device("cpu")
@@ -48,7 +47,7 @@ def test_an_epoch_equals_its_plain_form() -> None:
     )  # fmt: skip
     trained, seen = network(), Seen()
     average = AveragedWeights(trained, 0.7)
-    step = Step(trained, CONTRACT, PLAIN, CPU)
+    step = Step(trained, CONTRACT, CPU)
     row = train_epoch(
         step, samples, indices, 1, config, Augmentation(), make_optimizer(trained, config), trained, average, seen
     )
@@ -102,7 +101,7 @@ def test_the_order_is_of_seed_and_epoch() -> None:
 def test_posteriors_do_not_depend_on_the_batches(largest: int, values: int, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = pictures(23)
     samples = load_samples(array_source("a", x, y), CONTRACT)
-    step = Step(nn.Sequential(nn.Dropout(0.5), network(), nn.BatchNorm1d(2)), CONTRACT, PLAIN, CPU)
+    step = Step(nn.Sequential(nn.Dropout(0.5), network(), nn.BatchNorm1d(2)), CONTRACT, CPU)
     monkeypatch.setattr(loop, "EVALUATION_BATCH", largest)
     monkeypatch.setattr(loop, "EVALUATION_VALUES", values)
     asked = np.array([4, 22, 0, 9, 1, 17, 8, 3])
@@ -114,6 +113,20 @@ def test_posteriors_do_not_depend_on_the_batches(largest: int, values: int, monk
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert found.dtype == np.float64
     assert [part.shape for part in posteriors(step, samples, asked[:0])] == [(0, 2), (0,), (0,)]
+
+
+@pytest.mark.parametrize("size", [(7,), (5, 4), (4, 5, 6)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_network_sees_the_same_wherever_the_samples_lay(channels: int, size: tuple[int, ...]) -> None:
+    x = torch.randint(0, 256, (2, channels, *size), dtype=torch.uint8)
+    channels_inside = torch.empty(2, *size, channels, dtype=torch.uint8).movedim(-1, 1).copy_(x)
+    assert channels_inside.stride() != x.stride()
+    contract = InputContract(channels, size, (0.4,) * channels, (0.2,) * channels, ("above", "below"))
+    step = Step(nn.Identity(), contract, CPU)
+    for given in (x, channels_inside):
+        seen = step.logits(given)
+        assert seen.stride() == x.stride()
+        torch.testing.assert_close(seen, (x / 255 - 0.4) / 0.2)
 
 
 def test_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_record_and_files(tmp_path: Path, written: list) -> None:
 
     settings = json.loads((run.path / "config.json").read_text())
     assert settings["config"]["seed"] == 3
-    assert settings["precision"] == {"dtype": "fp32", "channels_last": False, "reason": "fp32, as asked"}
+    assert settings["precision"] == {"dtype": "fp32", "optimized": True, "reason": "fp32, as asked"}
     assert settings["contract"] == json.loads(json.dumps(run.classifier.contract.to_json()))
     assert settings["command"] == "lenrek train x"
     stored = json.loads((run.path / "evaluation.json").read_text())

@@ -26,7 +26,6 @@ from lenrek.training.engine import EngineStep
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
 from lenrek.training.loop import posteriors
 from lenrek.training.plan import data_fingerprint
-from lenrek.training.precision import PLAIN
 
 if TYPE_CHECKING:
     from lenrek.training.export import Exported
@@ -130,7 +129,7 @@ class Classifier:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         samples = load_samples(source, self.contract, indices=indices, mode="stream", strict=strict)
         device = next(self.network.parameters()).device
-        step = EngineStep(self.network, self.contract, PLAIN, device, len(indices))
+        step = EngineStep(self.network, self.contract, device, len(indices))
         result = posteriors(step, samples, indices)
         self.engine = step.reason
         self.problems = source.problems

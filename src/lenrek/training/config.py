@@ -52,7 +52,8 @@ class TrainConfig:
         augment: what happens to training samples, as `lenrek.data.augment` reads it.
         validation, test: shares split off where the data has no split of its own.
         grouped: keep groups (speakers, patients) in one part; None: when the data says so.
-        precision: "auto" measures fp32 and bf16 on this machine at the start.
+        precision: number type of convolutions and matrix products; "fp32" and "bf16" run on lenrek's kernels, "auto"
+            takes the fastest of these and plain PyTorch as measured on this machine at the start.
         loading: "resident" decodes once into memory, "stream" decodes every epoch; "auto" goes by size.
         seed: of the weights, the split, the order, the augmentation and the dropout.
         strict: stop at the first damaged file instead of leaving it out.

@@ -18,6 +18,7 @@ from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
 from lenrek.models.create import create_model
 from lenrek.models.model_file import save_model
+from lenrek.optimization.memory import keep_memory
 from lenrek.training import processes
 from lenrek.training.checkpoint import read_checkpoint, restore, save_checkpoint
 from lenrek.training.config import TrainConfig
@@ -36,6 +37,7 @@ class Fitting:
 
     Attributes:
         network: the weights being trained (not wrapped for several processes).
+        fast: what a step runs: `network` as `precision` runs it, with the same weights.
         batch_size: samples per step, over all processes together.
         history: one row of metrics per finished epoch.
         epochs_saved: how many of them can be resumed after; only the first process saves.
@@ -66,11 +68,15 @@ class Fitting:
                 f"train: {config.model} has batch normalisation, which needs at least 2 samples per step, but gets 1.\n"
                 "  Hint: pass --batch-size 2 or more, or a --model without."
             )
+        if self.device.type == "cpu":
+            keep_memory()  # PyTorch's own layers gain by it, too
         saved = read_checkpoint(folder.checkpoint) if resume and folder.checkpoint.exists() else None
         self.precision = self._precision(None if saved is None else saved[1])
         share_statistics(self.network)
+        self.fast = self.precision.fast(self.network)  # before the optimiser has a memory: that lies as the weights do
         self.optimizer = make_optimizer(self.network, config)
         self.average = None if config.ema is None else AveragedWeights(self.network, config.ema)
+        self._fast_kept = self.precision.fast(self.kept)
         if saved is not None:
             restore(saved[0], self.network, self.average, self.optimizer)
             self.history = saved[1]["history"]
@@ -113,9 +119,7 @@ class Fitting:
 
     def run(self, watcher: Watcher, tensorboard: bool) -> None:
         """Train until the last epoch, or until patience runs out."""
-        wrapped: nn.Module = self.network
-        if processes.world_size() > 1:
-            wrapped = DistributedDataParallel(self.network)
+        wrapped = self.fast if processes.world_size() == 1 else DistributedDataParallel(self.fast)
         with ScalarLog(self.folder.path if tensorboard and processes.is_first() else None) as scalars:
             while len(self.history) < self.config.epochs and not self._out_of_patience():
                 row = self._epoch(wrapped, watcher)
@@ -130,7 +134,7 @@ class Fitting:
 
     def _epoch(self, wrapped: nn.Module, watcher: Watcher) -> dict[str, Any]:
         start, number = time.perf_counter(), len(self.history)
-        step = Step(wrapped, self.contract, self.precision, self.device)
+        step = Step(wrapped, self.contract, self.device)
         trained = train_epoch(
             step, self.samples, self.split.train, number, self.config, self.augmentation, self.optimizer,
             self.network, self.average, watcher,
@@ -145,7 +149,7 @@ class Fitting:
         }
 
     def _validate(self) -> Evaluation:
-        step = Step(self.kept, self.contract, self.precision, self.device)
+        step = Step(self._fast_kept, self.contract, self.device)
         found, labels, _ = posteriors(step, self.samples, self.split.validation)
         return evaluate_posteriors(found, labels, self.contract.classes)
 

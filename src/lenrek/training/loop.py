@@ -19,7 +19,6 @@ from lenrek.models.contract import InputContract
 from lenrek.training import objective, processes
 from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
-from lenrek.training.precision import Precision
 from lenrek.training.schedule import rate_factor
 
 SEED_STRIDE = 1_000_003  # a prime: seeds of neighbouring runs, epochs and processes stay apart
@@ -36,18 +35,22 @@ class Watcher(Protocol):
 
 @dataclass
 class Step:
-    """What one process needs to run a batch through the network."""
+    """What one process needs to run a batch through the network.
+
+    Attributes:
+        network: takes normalised samples, gives class scores, both in float32 (see `Precision.fast`).
+    """
 
     network: nn.Module
     contract: InputContract
-    precision: Precision
     device: torch.device
 
     def logits(self, x: Tensor) -> Tensor:
         """Class scores (batch, classes) in float32 of raw samples (batch, channels, *size)."""
-        x = self.precision.layout(normalise(x.to(self.device), self.contract))
-        with self.precision.autocast(self.device):
-            return self.network(x).float()
+        # Samples from memory and from files lie differently in memory. PyTorch's layers go by that, even where one
+        # channel makes it the same: read in the order of their axes, the same samples round alike.
+        x = x.reshape(-1).view(x.shape)
+        return self.network(normalise(x.to(self.device), self.contract))
 
 
 def epoch_order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:

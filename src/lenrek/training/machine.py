@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from lenrek.data.shown import counted
+from lenrek.kernels import library
 
 
 def processor_name() -> str:
@@ -22,9 +23,11 @@ def processor_name() -> str:
 
 
 def describe_machine(device: torch.device) -> str:
-    """One line: processor, threads, instruction set; and the GPU where one is used."""
+    """One line: processor, threads, instruction sets of PyTorch and of our kernels; and the GPU where one is used."""
+    isa = library.active().isa
+    kernels = f"kernels {isa}" if isa else "no compiled kernels"
     capability = torch.backends.cpu.get_cpu_capability()
-    line = f"{processor_name()}, {counted(torch.get_num_threads(), 'thread')}, {capability}"
+    line = f"{processor_name()}, {counted(torch.get_num_threads(), 'thread')}, {capability}, {kernels}"
     return f"{torch.cuda.get_device_name(device)}; {line}" if device.type == "cuda" else line
 
 

@@ -1,4 +1,4 @@
-"""Which number type and memory layout a training step is fastest with: measured on this machine, then remembered."""
+"""How a training step is run: in which number type, and whether on lenrek's kernels; measured here, then remembered."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lenrek.data.cache import cache_folder
 from lenrek.errors import CheckpointError
+from lenrek.kernels import library
 from lenrek.models.contract import InputContract
 from lenrek.models.tensor_file import write_bytes_atomically
+from lenrek.optimization.module import optimize
 from lenrek.training.machine import describe_machine
 
 # A faster choice must be this much faster than the plainer one before it: noise must not decide between equals.
@@ -27,6 +28,7 @@ PROBE_BATCH = 64
 MAX_PROBES = 7
 MAX_PROBE_S = 4.0
 HOPELESS = 3.0  # a way whose first step takes so much longer than the plain one's (bf16 in software) is given up
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -34,42 +36,54 @@ class Precision:
     """How a training step is run.
 
     Attributes:
-        dtype: "fp32", or "bf16": convolutions and matrix products in bfloat16 under autocast, weights in float32.
-        channels_last: activations with the channels innermost in memory.
+        dtype: "fp32", or "bf16": convolutions and matrix products in bfloat16, weights, norms and losses in float32.
+        optimized: by `lenrek.optimize` on a CPU, channels-last on a GPU; otherwise in PyTorch as it comes, fp32 only.
         reason: a sentence for the log and the report.
     """
 
     dtype: str
-    channels_last: bool
+    optimized: bool
     reason: str
 
-    def layout(self, x: torch.Tensor) -> torch.Tensor:
-        """`x` in the chosen memory layout (channels last only in 2-D and 3-D; PyTorch has none for 1-D).
+    def fast(self, network: nn.Module) -> nn.Module:
+        """The network to run in place of `network`, whose parameters and buffers it shares: float32 in, float32 out.
 
-        Compared by strides: `Tensor.contiguous` takes one channel for laid out in both ways, but convolutions then go
-        by the strides, so that the same samples from memory and from files would round differently.
+        It has training flags of its own. On a CPU the parameters of `network` are laid out channels-last, in place.
         """
-        formats = {4: torch.channels_last, 5: torch.channels_last_3d} if self.channels_last else {}
-        laid_out = torch.empty_like(x, memory_format=formats.get(x.ndim, torch.contiguous_format))
-        return x if x.stride() == laid_out.stride() else laid_out.copy_(x)
+        if not self.optimized:
+            return network
+        if any(parameter.is_cuda for parameter in network.parameters()):
+            return ChannelsLast(network, TYPES[self.dtype])
+        return optimize(network, TYPES[self.dtype], keep_memory_mapped=False)
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
-        return torch.autocast(device.type, torch.bfloat16) if self.dtype == "bf16" else nullcontext()
+
+class ChannelsLast(nn.Module):
+    """A network run with the channels innermost in memory and under autocast: what a GPU is fast with."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.network, self.dtype = network, dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        formats = {4: torch.channels_last, 5: torch.channels_last_3d}  # PyTorch has none for signals
+        x = x.contiguous(memory_format=formats.get(x.ndim, torch.contiguous_format))
+        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            return self.network(x).float()
 
 
-# How a finished network is evaluated and predicts: as its file says, whatever it was trained with and wherever it runs.
-PLAIN = Precision("fp32", False, "fp32")
+# From the plainest to the one that changes most.
+WAYS = (Precision("fp32", False, ""), Precision("fp32", True, ""), Precision("bf16", True, ""))
 
 
 def choose_precision(
     wanted: str, network: nn.Module, contract: InputContract, batch_size: int, device: torch.device
 ) -> Precision:
-    """The precision asked for, or with "auto" the fastest of fp32 and bf16 as measured (and remembered) here.
+    """The precision asked for, or with "auto" the fastest of `WAYS` as measured (and remembered) here.
 
     Measuring leaves the network and PyTorch's random state as they are.
     """
     if wanted != "auto":
-        return Precision(wanted, channels_last=wanted == "bf16", reason=f"{wanted}, as asked")
+        return Precision(wanted, optimized=True, reason=f"{wanted}, as asked")
     file = cache_folder() / "precision" / f"{_fingerprint(network, contract, batch_size, device)}.json"
     if (remembered := _remembered(file)) is not None:
         return remembered
@@ -87,20 +101,17 @@ def _remembered(file: Path) -> Precision | None:
     """What was measured before; None where nothing was, or where the file is not what we wrote: it is measured anew."""
     try:
         fields = json.loads(file.read_bytes())
-        known = fields["dtype"] in ("fp32", "bf16") and isinstance(fields["channels_last"], bool)
-        return Precision(fields["dtype"], fields["channels_last"], str(fields["reason"])) if known else None
+        precision = Precision(fields["dtype"], fields["optimized"], str(fields["reason"]))
+        return precision if replace(precision, reason="") in WAYS else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _measure(network: nn.Module, contract: InputContract, batch_size: int, device: torch.device) -> Precision:
     """Time one training step of a copy in each way, the ways in turn so that a drifting machine hits all alike."""
-    ways = [Precision("fp32", False, ""), Precision("fp32", True, ""), Precision("bf16", True, "")]
-    if len(contract.size) == 1:
-        ways = [Precision("fp32", False, ""), Precision("bf16", False, "")]
-    steps = [_step(copy.deepcopy(network), contract, batch_size, device, way) for way in ways]
+    steps = [_step(copy.deepcopy(network), contract, batch_size, device, way) for way in WAYS]
     start = time.perf_counter()
-    best = [step() for step in steps]  # builds oneDNN's primitives, which takes some time, but no seconds
+    best = [step() for step in steps]  # traces, and builds oneDNN's primitives: it takes some time, but no seconds
     hopeful = [number for number, time_s in enumerate(best) if time_s <= HOPELESS * max(best[0], 1.0)]
     for _ in range(MAX_PROBES):
         for number in hopeful:
@@ -108,15 +119,29 @@ def _measure(network: nn.Module, contract: InputContract, batch_size: int, devic
         if time.perf_counter() - start > MAX_PROBE_S:
             break
     chosen = 0
-    for number in range(1, len(ways)):
+    for number in range(1, len(WAYS)):
         if best[number] * REQUIRED_GAIN < best[chosen]:
             chosen = number
-    way, plain = ways[chosen], best[0]
-    measured = ", ".join(
-        f"{w.dtype}{' channels-last' if w.channels_last else ''} {plain / b:.2f}×"
-        for w, b in zip(ways, best, strict=True)
-    )
-    return Precision(way.dtype, way.channels_last, f"{way.dtype}: speed of a training step here: {measured}")
+    return replace(WAYS[chosen], reason=_why(chosen, [best[0] / time_s for time_s in best], device))
+
+
+def _why(chosen: int, speeds: list[float], device: torch.device) -> str:
+    """One sentence on the choice; `speeds` are those of `WAYS`, PyTorch's own as 1."""
+    fast = "on lenrek's kernels" if device.type == "cpu" and library.available() else "channels-last"
+    others = []
+    for number in range(1, len(WAYS)):
+        if number != chosen:
+            in_vain = ", too little more to decide" if chosen and speeds[number] > speeds[chosen] else ""
+            others.append(f"{WAYS[number].dtype} {fast} {_times(speeds[number])}{in_vain}")
+    beside = f"({', '.join(others)})"
+    if chosen == 0:
+        return f"fp32 in plain PyTorch: nothing makes a training step here {REQUIRED_GAIN}× as fast {beside}"
+    step = f"a training step here is {_times(speeds[chosen])} as fast as PyTorch's"
+    return f"{WAYS[chosen].dtype} {fast}: {step} {beside}"
+
+
+def _times(speed: float) -> str:
+    return f"{speed:.1f}×" if speed >= 2 else f"{speed:.2f}×"
 
 
 def _step(
@@ -124,15 +149,13 @@ def _step(
 ) -> Callable[[], float]:
     """A closure that runs one forward and backward pass on noise and returns its seconds."""
     random = torch.Generator().manual_seed(0)
-    x = way.layout(torch.randn(batch_size, contract.channels, *contract.size, generator=random).to(device))
+    x = torch.randn(batch_size, contract.channels, *contract.size, generator=random).to(device)
     labels = torch.randint(len(contract.classes), (batch_size,), generator=random).to(device)
-    network.train()
+    fast = way.fast(network).train()
 
     def step() -> float:
         start = time.perf_counter()
-        with way.autocast(device):
-            logits = network(x)
-        nn.functional.cross_entropy(logits.float(), labels).backward()
+        nn.functional.cross_entropy(fast(x), labels).backward()
         if device.type == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter() - start
@@ -143,5 +166,6 @@ def _step(
 def _fingerprint(network: nn.Module, contract: InputContract, batch_size: int, device: torch.device) -> str:
     """What the measured speeds depend on."""
     shapes = [tuple(p.shape) for p in network.parameters()]
-    parts = (repr(network), shapes, contract.size, batch_size, torch.__version__, describe_machine(device))
+    versions = (torch.__version__, version("lenrek"))
+    parts = (repr(network), shapes, contract.size, batch_size, versions, describe_machine(device))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]

@@ -16,7 +16,6 @@ from lenrek.training.evaluation import Evaluation, evaluate_posteriors, worst_mi
 from lenrek.training.fitting import Fitting
 from lenrek.training.loop import EVALUATION_BATCH, Step, posteriors
 from lenrek.training.machine import describe_machine, versions
-from lenrek.training.precision import PLAIN
 from lenrek.training.report import DataSummary, Mistake, RunRecord, write_report
 
 
@@ -59,7 +58,7 @@ def write_results(fitting: Fitting, source: Source, steps: list[str], command: s
 
 
 def _evaluate(fitting: Fitting, source: Source, network: nn.Module) -> tuple[dict[str, Evaluation], list[Mistake]]:
-    step = Step(network, fitting.contract, PLAIN, fitting.device)
+    step = Step(network, fitting.contract, fitting.device)
     evaluations: dict[str, Evaluation] = {}
     mistakes: list[Mistake] = []
     for part in ("validation", "test"):
