@@ -18,7 +18,8 @@ SIZES = {1: (9,), 2: (6, 7), 3: (4, 5, 3)}
 POOLS = {
     1: [None, Pool("max", (2,)), Pool("max", (3,), (2,), (1,)), Pool("average", (3,), (2,), (1,))],
     2: [None, Pool("max", (2, 2)), Pool("max", (3, 2), (2, 1), (1, 0)), Pool("max", (3, 3), (2, 2), (1, 1)),
-        Pool("average", (3, 2), (2, 3), (1, 0)), Pool("max", (1, 2), (2, 3)), Pool("global_average")],
+        Pool("average", (3, 2), (2, 3), (1, 0)), Pool("max", (1, 2), (2, 3)), Pool("global_average"),
+        Pool("max", (3, 2), (2, 3), (1, 0), ceil_mode=True)],
     3: [None, Pool("max", (2, 2, 2)), Pool("max", (3, 2, 1), (2, 1, 2), (1, 0, 0)), Pool("average", (1, 2, 3)),
         Pool("global_average")],
 }  # fmt: skip
@@ -374,6 +375,6 @@ def test_a_pool_of_other_axes():
     with pytest.raises(ShapeError) as error:
         block.bias_act_pool(torch.zeros(1, 1, 4), pool=Pool("max", (2, 2)))
     assert str(error.value) == (
-        "bias_act_pool: Pool(kind='max', kernel_size=(2, 2), stride=(2, 2), padding=(0, 0)) is for 2 axes, "
-        "but x (1, 1, 4) has 3 − 2 = 1."
+        "bias_act_pool: Pool(kind='max', kernel_size=(2, 2), stride=(2, 2), padding=(0, 0), ceil_mode=False) is for "
+        "2 axes, but x (1, 1, 4) has 3 − 2 = 1."
     )

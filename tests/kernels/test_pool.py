@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+import torch
+from torch.nn import functional as F
 
 from lenrek.errors import OptionError, ShapeError
 from lenrek.geometry import output_size
@@ -16,6 +20,15 @@ def test_sizes_are_those_of_the_geometry():
     assert axis_windows(pool.code, size) == (expected, (3, 2, 5), (2, 1, 3), (1, 0, 2))
     assert axis_windows([], size) == (size, (1, 1, 1), (1, 1, 1), (0, 0, 0))
     assert axis_windows(Pool("global_average").code, size) == ((1, 1, 1), size, (1, 1, 1), (0, 0, 0))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_in_ceil_mode_a_last_window_may_reach_beyond(padding):
+    for size, kernel, stride in product(range(5, 14), (4, 5), (1, 2, 3, 6)):
+        x = torch.zeros(1, 1, size)
+        expected = F.max_pool1d(x, kernel, stride, padding, ceil_mode=True).shape[2:]
+        pool = Pool("max", (kernel,), (stride,), (padding,), ceil_mode=True)
+        assert axis_windows(pool.code, (size,))[0] == expected, (size, kernel, stride)
 
 
 def test_a_window_that_does_not_fit():

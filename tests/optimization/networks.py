@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 from torch.utils.checkpoint import checkpoint
 
 
@@ -191,6 +192,37 @@ def volumes() -> nn.Module:
     )  # fmt: skip
 
 
+def depthwise() -> nn.Module:
+    """Depthwise layers of every kind, and those that only look like them."""
+    return nn.Sequential(
+        nn.Conv2d(9, 9, (5, 3), (2, 1), (2, 0), (1, 2), groups=9), nn.BatchNorm2d(9), nn.ReLU6(),
+        nn.Conv2d(9, 9, 3, padding="same", groups=9, bias=False), nn.Conv2d(9, 18, 3, groups=9),
+        nn.Conv2d(18, 18, (3, 2), padding=(1, 0), padding_mode="reflect", groups=18), nn.SiLU(),
+        nn.Conv2d(18, 18, 2, 2, groups=18), nn.Flatten(),
+    )  # fmt: skip
+
+
+def depthwise_volumes() -> nn.Module:
+    return nn.Sequential(nn.Conv3d(8, 8, (3, 1, 2), (1, 2, 1), (1, 0, 1), groups=8), nn.BatchNorm3d(8), nn.GELU())
+
+
+def causal_signals() -> nn.Module:
+    """Zeros on one side, weight norm, depthwise and dilated kernels."""
+    return nn.Sequential(
+        nn.ConstantPad1d((4, 0), 0.0), weight_norm(nn.Conv1d(1, 8, 5, 2)), nn.ReLU(), nn.ZeroPad1d((6, 1)),
+        nn.Conv1d(8, 8, 3, dilation=3, groups=8), nn.GELU(), nn.ConstantPad1d((2, 1), -1.5), nn.Conv1d(8, 1, 4),
+        nn.ConstantPad1d((1, 0), 0.5), nn.Conv1d(1, 3, 2), nn.AdaptiveAvgPool1d(5),
+    )  # fmt: skip
+
+
+def averages() -> nn.Module:
+    """Adaptive averages of the size there is, of one sample, and of neither."""
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d((None, 6)), nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d((9, 6)), nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d((4, 3)), nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d((2, 3)), nn.Conv2d(4, 2, 2),
+    )  # fmt: skip
+
+
 NETWORKS = {
     "branches": (Branches, lambda: (torch.randn(4, 3, 9, 11),)),
     "shared": (Shared, lambda: (torch.randn(4, 3, 12, 11),)),
@@ -203,5 +235,9 @@ NETWORKS = {
     "unbatched": (unbatched, lambda: (torch.randn(3, 8, 9),)),
     "other pools": (other_pools, lambda: (torch.randn(4, 3, 14, 13),)),
     "signals": (signals, lambda: (torch.randn(4, 2, 32),)),
+    "depthwise": (depthwise, lambda: (torch.randn(4, 9, 16, 15),)),
+    "depthwise volumes": (depthwise_volumes, lambda: (torch.randn(2, 8, 5, 6, 7),)),
+    "causal signals": (causal_signals, lambda: (torch.randn(3, 1, 41),)),
+    "averages": (averages, lambda: (torch.randn(3, 3, 9, 6),)),
     "volumes": (volumes, lambda: (torch.randn(2, 1, 8, 6, 7),)),
 }

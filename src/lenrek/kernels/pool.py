@@ -15,27 +15,31 @@ CODES = {"max": 1, "average": 2, "global_average": 3}  # 1 and 2 are those of cs
 
 @dataclass(frozen=True)
 class Pool:
-    """A pooling over windows, one integer per axis; what PyTorch calls ceil mode and dilation, the kernels lack.
+    """A pooling over windows, one integer per axis; what PyTorch calls dilation, the kernels lack.
 
     Attributes:
         kind: `max`; `average`, in which samples of the padding count as zeros; `global_average`, of all samples.
         kernel_size, stride, padding: in samples, padding on both sides; stride defaults to kernel_size, padding to 0.
+        ceil_mode: of `max`: a last window that reaches beyond the padding counts, if it starts before it.
     Raises:
         OptionError: an unknown kind, a size out of range, more padding than half the kernel.
         ShapeError: not one value per axis.
     Example:
         >>> Pool("max", (3, 2))
-        Pool(kind='max', kernel_size=(3, 2), stride=(3, 2), padding=(0, 0))
+        Pool(kind='max', kernel_size=(3, 2), stride=(3, 2), padding=(0, 0), ceil_mode=False)
     """
 
     kind: Kind
     kernel_size: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     padding: tuple[int, ...] = ()
+    ceil_mode: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise OptionError(f"Pool: kind {self.kind!r}, expected one of {', '.join(get_args(Kind))}.")
+        if self.ceil_mode and self.kind != "max":
+            raise OptionError(f"Pool: ceil_mode is for max, but kind is {self.kind}.")
         if self.kind == "global_average":
             if self.kernel_size or self.stride or self.padding:
                 raise OptionError("Pool: global_average reads all samples; it takes no kernel_size, stride or padding.")
@@ -56,8 +60,8 @@ class Pool:
 
     @property
     def code(self) -> list[int]:
-        """As the operators take it: the kind's number, then kernel, stride and padding of each axis."""
-        return [CODES[self.kind], *self.kernel_size, *self.stride, *self.padding]
+        """As the operators take it: the kind's number, the mode, then kernel, stride and padding of each axis."""
+        return [CODES[self.kind], int(self.ceil_mode), *self.kernel_size, *self.stride, *self.padding]
 
 
 def axis_windows(
@@ -77,9 +81,21 @@ def axis_windows(
         return in_size, ones, ones, zeros
     if code[0] == CODES["global_average"]:
         return ones, in_size, ones, zeros
-    axes = len(code) // 3
-    kernel, stride, padding = (tuple(code[1 + i * axes : 1 + (i + 1) * axes]) for i in range(3))
-    out = tuple((size + 2 * p - k) // s + 1 for size, k, s, p in zip(in_size, kernel, stride, padding, strict=False))
+    _, ceil, *numbers = code
+    axes = len(numbers) // 3
+    kernel, stride, padding = (tuple(numbers[i * axes : (i + 1) * axes]) for i in range(3))
+    out = tuple(
+        _windows_on(size, k, s, p, bool(ceil)) for size, k, s, p in zip(in_size, kernel, stride, padding, strict=False)
+    )
     if axes != n or min(out) < 1:
         windows(in_size, kernel, stride=stride, padding=padding, who="Pool")
     return out, kernel, stride, padding
+
+
+def _windows_on(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
+    """How many windows an axis has; in ceil mode none of them starts in the padding behind it."""
+    room = size + 2 * padding - kernel
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + padding else count

@@ -77,7 +77,7 @@ def pooled(x: Tensor, pool: Pool | None) -> Tensor:
     if pool.kind == "global_average":
         return x.mean(tuple(range(2, x.ndim)), keepdim=True)
     if pool.kind == "max":
-        return _MAX[x.ndim - 2](x, pool.kernel_size, pool.stride, pool.padding)
+        return _MAX[x.ndim - 2](x, pool.kernel_size, pool.stride, pool.padding, ceil_mode=pool.ceil_mode)
     wide = x.float() if x.dtype == torch.bfloat16 else x  # PyTorch has no average of bfloat16 volumes
     return _AVERAGE[x.ndim - 2](wide, pool.kernel_size, pool.stride, pool.padding).to(x.dtype)
 
@@ -87,7 +87,8 @@ def spread(dy: Tensor, index: Tensor, size: tuple[int, ...], pool: Pool) -> Tens
 
     Places of a window are numbered row by row; a number beyond them names none.
     """
-    padded = [n + 2 * p for n, p in zip(size, pool.padding, strict=True)]
+    ends = zip(size, pool.padding, dy.shape[2:], pool.stride, pool.kernel_size, strict=True)
+    padded = [max(n + p, (out - 1) * s + k) for n, p, out, s, k in ends]
     dx = dy.new_zeros((*dy.shape[:2], *padded))
     places = torch.cartesian_prod(*(torch.arange(k) for k in pool.kernel_size)).reshape(-1, len(size)).tolist()
     for number, place in enumerate(places):

@@ -109,8 +109,8 @@ def _biased(x: Tensor, convolution: Any, options: dict[str, Any]) -> Tensor:
 def _pool(pooling: Pooling, ndim: int) -> Pool:
     if pooling.kind == "global_average":
         return Pool("global_average")
-    kernel, stride, padding = (_each(value, ndim) for value in pooling[2:])
-    return Pool(pooling.kind, kernel, stride, padding)  # type: ignore[arg-type]
+    kernel, stride, padding = (_each(value, ndim) for value in pooling[2:5])
+    return Pool(pooling.kind, kernel, stride, padding, pooling.ceil_mode)  # type: ignore[arg-type]
 
 
 def _each(value: Any, ndim: int) -> tuple[int, ...]:
@@ -140,7 +140,9 @@ def _layer_by_layer(
         return pooling_layer(x)
     if pooling is None:
         return x
-    kind, ndim, kernel, stride, padding = Pooling(*pooling)
+    kind, ndim, kernel, stride, padding, ceil = Pooling(*pooling)
     if kind == "global_average":
         return x.mean(tuple(range(-ndim, 0)), keepdim=True)
-    return (MAX_POOLS if kind == "max" else AVERAGE_POOLS)[ndim - 1](x, kernel, stride, padding)
+    if kind == "average":
+        return AVERAGE_POOLS[ndim - 1](x, kernel, stride, padding)
+    return MAX_POOLS[ndim - 1](x, kernel, stride, padding, ceil_mode=ceil)

@@ -30,6 +30,7 @@ class Pooling(NamedTuple):
     kernel_size: Any = ()
     stride: Any = ()
     padding: Any = 0
+    ceil_mode: bool = False
 
 
 _ACTIVATION_LAYERS: dict[type, Callable[[Any], Activation | None]] = {
@@ -84,8 +85,9 @@ def activation_of(layer: nn.Module) -> Activation | None:
 def pooling_of(layer: nn.Module) -> Pooling | None:
     match layer:
         case nn.MaxPool1d() | nn.MaxPool2d() | nn.MaxPool3d() if type(layer).__module__ == "torch.nn.modules.pooling":
-            plain = not (layer.ceil_mode or layer.return_indices) and _all(layer.dilation, 1)
-            return Pooling("max", _ndim(layer), layer.kernel_size, layer.stride, layer.padding) if plain else None
+            windows = layer.kernel_size, layer.stride, layer.padding, layer.ceil_mode
+            plain = not layer.return_indices and _all(layer.dilation, 1)
+            return Pooling("max", _ndim(layer), *windows) if plain else None
         case nn.AvgPool1d() | nn.AvgPool2d() | nn.AvgPool3d() if type(layer).__module__ == "torch.nn.modules.pooling":
             whole = layer.count_include_pad or _all(layer.padding, 0)
             plain = whole and not layer.ceil_mode and getattr(layer, "divisor_override", None) is None
@@ -122,13 +124,14 @@ def pooling_at(node: fx.Node, layer: nn.Module | None) -> Pooling | None:
         return Pooling(kind, ndim) if _is_integers(size) and _all(size, 1) else None
     given = dict(zip(("kernel_size", "stride", "padding"), node.args[1:], strict=False)) | dict(node.kwargs)
     kernel, stride, padding = given.pop("kernel_size", None), given.pop("stride", None), given.pop("padding", 0)
+    ceil = given.pop("ceil_mode", False) if kind == "max" else False
     usual = {"dilation": 1, "ceil_mode": False, "return_indices": False, "count_include_pad": True}
     if len(node.args) > 4 or any(usual.get(name, object()) != value for name, value in given.items()):
         return None
     stride = kernel if stride is None or stride == [] else stride
-    if not all(_is_integers(n) for n in (kernel, stride, padding)):
+    if not all(_is_integers(n) for n in (kernel, stride, padding)) or not isinstance(ceil, bool):
         return None
-    return Pooling(kind, ndim, kernel, stride, padding)
+    return Pooling(kind, ndim, kernel, stride, padding, ceil)
 
 
 def _ndim(layer: nn.Module) -> int:

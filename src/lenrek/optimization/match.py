@@ -41,12 +41,12 @@ class Chain:
 
     @property
     def gains(self) -> bool:
-        """Whether one pass over memory takes the place of several, or a faster one that of a slow one."""
-        return (
-            self.norm is not None
-            or self.pooling is not None
-            or (self.convolution is not None and self.activation is not None)
-        )
+        """Whether one pass over memory takes the place of several, or a faster one that of a slow one.
+
+        A bias and a clip alone are none: the one is added, and the other done in place, in passing.
+        """
+        costly = self.activation is not None and self.activation.name not in ("relu", "relu6", "leaky_relu")
+        return self.norm is not None or self.pooling is not None or (self.convolution is not None and costly)
 
     def __str__(self) -> str:
         names = {"convolution": self.convolution, "norm": self.norm, "add": self.residual}
