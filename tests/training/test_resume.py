@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pictures import pictures
@@ -80,6 +81,34 @@ def test_interrupted_run_resumes_bit_for_bit(
     evaluations = [json.loads((folder / "evaluation.json").read_text()) for folder in (tmp_path / "run", path)]
     assert evaluations[0] == evaluations[1]
     assert run.evaluation.loss == evaluations[1]["test"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("model", "size"), [("lenet5", (252,)), ("tcn", (252,)), ("lenet5", (14, 18, 12)), ("resnet9_small", (14, 18, 12))]
+)
+def test_signals_and_volumes_resume_bit_for_bit(
+    model: str, size: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, y = pictures(40)
+    data = x.reshape(40, *size) if len(size) == 1 else np.repeat(x[..., None], size[-1], -1), y
+    options = dict(model=model, epochs=2, batch_size=16, ema=0.9, clip_norm=1.0, precision="bf16", progress=False)
+    for out in ("whole", "again"):
+        run = lenrek.train(data, out=tmp_path / out, **options)
+        assert run.classifier.contract.size == size
+    assert_same(tmp_path / "whole", tmp_path / "again")
+    original = fitting.train_epoch
+
+    def interrupted_in_the_second(*args, **kwargs):
+        if args[3] == 1:
+            raise KeyboardInterrupt
+        return original(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "train_epoch", interrupted_in_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            lenrek.train(data, out=tmp_path / "run", **options)
+    lenrek.train(data, out=tmp_path / "run", resume=True, **options)
+    assert_same(tmp_path / "whole", tmp_path / "run")
 
 
 # Every case in a fork of one process: importing PyTorch takes longer than the training.

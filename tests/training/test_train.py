@@ -54,13 +54,14 @@ def test_without_out_each_run_has_a_folder(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-@pytest.mark.parametrize("model", ["lenet5", "resnet20"])
-def test_streamed_and_resident_train_the_same_network(mode: str, model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "precision"), [("lenet5", "fp32"), ("resnet20", "fp32"), ("resnet20", "bf16")])
+def test_streamed_and_resident_train_the_same_network(mode: str, model: str, precision: str, tmp_path: Path) -> None:
     data = class_folders(tmp_path / "data", 40, mode=mode)
     trained = {}
     for loading in ("resident", "stream"):
-        options = {"epochs": 2, "batch_size": 8, "augment": "shift=0.1,flip", "size": (14, 18), "seed": 2, **FAST}
-        run = lenrek.train(data, model, out=tmp_path / loading, loading=loading, **options)
+        options = {"epochs": 2, "batch_size": 8, "augment": "shift=0.1,flip", "size": (14, 18), "seed": 2}
+        options |= {"precision": precision, "loading": loading, "progress": False}
+        run = lenrek.train(data, model, out=tmp_path / loading, **options)
         trained[loading] = weights(run.path), run.evaluation.to_json()
     assert_same_weights(trained["resident"][0], trained["stream"][0])
     assert trained["resident"][1] == trained["stream"][1]

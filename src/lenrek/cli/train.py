@@ -91,7 +91,9 @@ def train(
     grouped: Annotated[
         bool | None, typer.Option("--grouped/--not-grouped", help="Keep groups together. Default: as the data says.")
     ] = None,
-    precision: Annotated[PrecisionChoice, typer.Option(help="auto: measured at the start.")] = PrecisionChoice.auto,
+    precision: Annotated[
+        PrecisionChoice, typer.Option(help="auto: the fastest, measured at the start.")
+    ] = PrecisionChoice.auto,
     loading: Annotated[Loading, typer.Option(help="auto: by size and free memory.")] = Loading.auto,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first damaged file.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
