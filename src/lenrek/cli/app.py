@@ -12,9 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from lenrek import __version__
+from lenrek.cli.bench import bench
 from lenrek.cli.console import fail
 from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
+from lenrek.cli.doctor import doctor
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.export import export
 from lenrek.cli.models import models
@@ -47,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Convolutional networks you can see through, at the full speed of the CPU you already have.",
 )
-for command in (train, evaluate, predict, export, models):
+for command in (train, evaluate, predict, export, models, bench, doctor):
     app.command()(interruptible(command))
 data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))
