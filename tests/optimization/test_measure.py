@@ -89,10 +89,10 @@ def test_the_ways_take_turns_and_the_best_counts(no_turns):
 def test_no_round_begins_after_the_limit(no_turns):
     told = []
     measure_training(SMALL, rounds=50, limit_s=0.0, tell=told.append)
-    assert [samples for way, samples in no_turns if way == "lenrek"] == [4, 4, None]
+    assert [samples for way, samples in no_turns if way == "lenrek"] == [4, 4, 4, None]
     assert told[0] == "starting a process for each way"
     assert told[1:4] == [f"{way}: the first step" for way in WAYS]
-    assert told[-1] == "lenrek: 4 at a time, round 1 of 50"
+    assert told[-1] == "lenrek: 4 at a time, round 2 of 50"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -221,3 +221,15 @@ def test_ctrl_c_ends_all_processes_without_a_word(tmp_path: Path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert out.endswith("interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux tells which signals a process ignores")
+def test_processes_leave_ctrl_c_to_the_one_that_started_them():
+    before = signal.getsignal(signal.SIGINT)
+    with measure._Process(ways.training, SMALL, "default", 1) as process:
+        for wait in (lambda: None, process.receive):  # from its first moment, and when it waits for its first question
+            wait()
+            status = Path(f"/proc/{process._process.pid}/status").read_text()
+            (ignored,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:")]
+            assert int(ignored, 16) & 1 << (signal.SIGINT - 1)
+    assert signal.getsignal(signal.SIGINT) is before

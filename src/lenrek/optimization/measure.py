@@ -27,6 +27,7 @@ from lenrek.optimization.program import in_one_line
 from lenrek.optimization.ways import WAYS, Call, Workload, inference, training
 
 TURN_S = 0.1  # a turn is as many calls as fit, at least one: short calls are timed with warm caches
+MIN_ROUNDS = 2  # whatever the limit: a single turn may have met another program
 PAUSE_S = 0.02  # between turns: by then the idle threads of the process before have stopped spinning
 
 Tell = Callable[[str], None]
@@ -56,7 +57,7 @@ def measure_training(
 
     Args:
         rounds: turns that each way gets; its best step counts.
-        limit_s: start no further round after so many seconds.
+        limit_s: start no further round after so many seconds, but at least two.
         threads: PyTorch's in each process; by default as many as here.
         tell: is told what is being done.
     Returns:
@@ -103,7 +104,7 @@ def _measure(
             first_s[way] = process.ask(workload.batch)
         start = time.perf_counter()
         for round_ in range(rounds):
-            if round_ and limit_s is not None and time.perf_counter() - start > limit_s:
+            if round_ >= MIN_ROUNDS and limit_s is not None and time.perf_counter() - start > limit_s:
                 break
             for batch in batches:
                 for way, process in processes.items():
