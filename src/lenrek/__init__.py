@@ -19,6 +19,7 @@ _HOMES = {
     "create_model": "lenrek.models.create",
     "list_models": "lenrek.models.create",
     "optimize": "lenrek.optimization.module",
+    "explain_optimization": "lenrek.optimization.explain",
     "compile_inference": "lenrek.optimization.inference",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lenrek.errors import LenrekError
     from lenrek.models.contract import InputContract
     from lenrek.models.create import create_model, list_models
+    from lenrek.optimization.explain import explain_optimization
     from lenrek.optimization.inference import compile_inference
     from lenrek.optimization.module import optimize
     from lenrek.training.classifier import Classifier, Prediction, load

@@ -120,6 +120,22 @@ def test_where_the_whole_cannot_be_traced_its_parts_are():
     assert chains(fast) == ["norm + relu + max pool"]
 
 
+def test_parts_that_cannot_be_traced_are_made_fast_once():
+    net = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), ValueDependent())
+    fast, x = optimize(net, torch.float32), torch.randn(2, 2, 8, 9)
+    for training in (True, False, True):
+        assert torch.isfinite(fast.train(training)(x)).all()
+
+
+def test_the_model_itself_stays_as_it_is():
+    net = Branches()
+    strides = [parameter.stride() for parameter in net.parameters()]
+    kinds = [type(module) for module in net.modules()]
+    optimize(net)(torch.randn(2, 3, 9, 11)).sum().backward()
+    assert [parameter.stride() for parameter in net.parameters()] == strides
+    assert [type(module) for module in net.modules()] == kinds
+
+
 def test_what_is_written_in_place_is_read_before():
     torch.manual_seed(0)
     net, x = InPlace().eval(), torch.randn(2, 3, 6, 7)

@@ -17,7 +17,7 @@ from lenrek.kernels import library
 from lenrek.models.contract import InputContract
 from lenrek.models.tensor_file import read_tensors
 from lenrek.training import precision
-from lenrek.training.precision import WAYS, ChannelsLast, Precision, choose_precision
+from lenrek.training.precision import WAYS, Precision, choose_precision
 
 CPU = torch.device("cpu")
 IMAGES = InputContract(3, (6, 7), (0.0,) * 3, (1.0,) * 3, ("a", "b"))
@@ -216,22 +216,6 @@ def test_the_network_to_run_shares_its_weights(contract: InputContract, way: Pre
         original.get_buffer("1.running_mean").double(), exact.get_buffer("1.running_mean"),
         rtol=closeness, atol=closeness,
     )  # fmt: skip
-
-
-@pytest.mark.parametrize("contract", [IMAGES, SIGNALS, VOLUMES])
-def test_what_a_gpu_runs(contract: InputContract) -> None:
-    class Seen(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            assert x.ndim == 3 or x.movedim(1, -1).is_contiguous()
-            self.dtype = (x.flatten(1) @ x.flatten(1).mT).dtype
-            return x.to(self.dtype)
-
-    x = torch.randn(2, 3, *contract.size)
-    for dtype in (torch.float32, torch.bfloat16):
-        seen = Seen()
-        y = ChannelsLast(seen, dtype)(x)
-        assert (y.dtype, seen.dtype) == (torch.float32, dtype)
-        torch.testing.assert_close(y, x.to(dtype).float(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("kernels", [True, False])

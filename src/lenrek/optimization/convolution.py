@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from lenrek.kernels.depthwise import depthwise
@@ -18,7 +18,7 @@ _TYPES = (torch.float32, torch.bfloat16)
 _CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 
 
-def convolve(x: Tensor, layer: nn.Module) -> Tensor:
+def convolve(x: Tensor, layer: Any) -> Tensor:
     """`layer(x)`; the layer is looked at anew on every call: changed or given hooks, it does what it then says."""
     return layer(x) if has_hooks(layer) or not convolution_axes(layer) else correlate(x, layer, layer.bias)
 
@@ -32,7 +32,7 @@ def correlate(x: Tensor, layer: Any, bias: Tensor | None) -> Tensor:
     weight = layer.weight
     if not _is_ours(x, weight, layer):
         return layer._conv_forward(x, weight, bias)
-    if weight.shape[1] == 1 and layer.groups == layer.in_channels == layer.out_channels >= FEWEST:
+    if is_depthwise(layer):
         sides = tuple((p, p) for p in layer.padding)
         return depthwise(x, weight, bias, stride=layer.stride, padding=sides, dilation=layer.dilation)
     x = dense(x)
@@ -44,6 +44,11 @@ def correlate(x: Tensor, layer: Any, bias: Tensor | None) -> Tensor:
         )  # fmt: skip
     stride, padding, dilation = (1, *layer.stride), (0, *layer.padding), (1, *layer.dilation)
     return F.conv2d(x.unsqueeze(2), weight.unsqueeze(2), bias, stride, padding, dilation, layer.groups).squeeze(2)
+
+
+def is_depthwise(layer: Any) -> bool:
+    """Whether a convolution has one kernel per channel, and channels enough for the compiled kernels."""
+    return layer.groups == layer.in_channels == layer.out_channels >= FEWEST
 
 
 def _is_ours(x: Tensor, weight: Tensor, layer: Any) -> bool:

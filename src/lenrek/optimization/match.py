@@ -74,8 +74,8 @@ def find_chains(graph: fx.Graph, root: nn.Module) -> list[Chain]:
     return chains
 
 
-def replace_chains(graph: fx.Graph, chains: list[Chain]) -> None:
-    """Put one call of `fused.block` in place of each chain."""
+def replace_chains(graph: fx.Graph, chains: list[Chain]) -> list[fx.Node]:
+    """Put one call of `fused.block` in place of each chain; the calls, in the order of the chains."""
     become: dict[fx.Node, fx.Node] = {}  # what one chain reads may be the end of another
     for chain in chains:
         last = chain.nodes[-1]
@@ -97,6 +97,7 @@ def replace_chains(graph: fx.Graph, chains: list[Chain]) -> None:
         last.replace_all_uses_with(call)
         for node in reversed(chain.nodes):
             graph.erase_node(node)
+    return [become[chain.nodes[-1]] for chain in chains]
 
 
 def _grow(first: fx.Node, layers: dict[str, nn.Module], taken: set[fx.Node]) -> Chain | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import torch
@@ -11,12 +12,14 @@ from torch import Tensor, fx, nn
 from lenrek.errors import OptionError
 from lenrek.kernels import library
 from lenrek.kernels.layout import dense
-from lenrek.optimization.match import Chain, find_chains, replace_chains
+from lenrek.optimization.gpu import Compiled
+from lenrek.optimization.match import Chain
 from lenrek.optimization.memory import keep_memory
-from lenrek.optimization.nodes import replace_nodes
-from lenrek.optimization.trace import UntraceableError, has_hooks, trace
+from lenrek.optimization.rewrite import rewrite
+from lenrek.optimization.trace import UntraceableError, has_hooks
 
 Network = TypeVar("Network", bound=nn.Module)
+CPU, GPU = "cpu", "cuda"
 TYPES = (torch.float32, torch.bfloat16)
 _MOST_FORWARDS = 64  # ways to have training flags set that are kept
 
@@ -25,13 +28,13 @@ def optimize(model: Network, dtype: torch.dtype = torch.bfloat16, *, keep_memory
     """The same network, several times faster on a CPU: in training as in evaluation, in the loop you already have.
 
     Layers between convolutions (batch norm, addition, activation, pooling) become one pass over memory, forward and
-    backward; convolutions run channels-last, in `dtype`. The result is a new module of the same class that shares the
-    parameters and buffers of `model`: state-dict keys, optimisers, checkpoints, hooks, `requires_grad`, deepcopy,
-    pickle and DistributedDataParallel work as before. Whatever is not proven equal is left as it was; see
-    `explain_optimization`.
+    backward; depthwise convolutions run on kernels of our own, all others channels-last, in `dtype`. The result is a
+    new module of the same class that shares the parameters and buffers of `model`: state-dict keys, optimisers,
+    checkpoints, hooks, `requires_grad`, deepcopy, pickle and DistributedDataParallel work as before. Whatever is not
+    proven equal is left as it was; see `explain_optimization`. On a GPU it is `torch.compile`, channels-last.
 
     Args:
-        model: any module. Its 4-D and 5-D parameters are laid out channels-last, in place; their values stay.
+        model: any module; it stays as it is.
         dtype: `torch.bfloat16`: convolutions and matrix products as under `torch.autocast`; norms, losses and sums stay
             in float32. `torch.float32`: nothing is rounded.
         keep_memory_mapped: see `lenrek.optimization.memory.keep_memory`; it applies to the whole process.
@@ -54,7 +57,6 @@ def optimize(model: Network, dtype: torch.dtype = torch.bfloat16, *, keep_memory
         model = model.plain()
     if keep_memory_mapped:
         keep_memory()
-    _lay_out(model)
     fast = cast(Network, _shared_copy(model, {}))
     _become_fast(fast, dtype)
     return fast
@@ -65,19 +67,22 @@ class Optimized:
 
     _lenrek_dtype: torch.dtype | None  # None inside another optimised module, which sees to types and layout
     _lenrek_forwards: dict[tuple[bool, ...], _Forward]
+    _lenrek_on_gpu: Callable[..., Any]
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         if self._lenrek_dtype is None:
             return self._lenrek_run(*inputs, **options)
         tensors = [value for value in (*inputs, *options.values()) if isinstance(value, Tensor)]
-        if not tensors or any(tensor.device.type != "cpu" for tensor in tensors):
+        devices = {tensor.device.type for tensor in tensors}
+        if devices not in ({CPU}, {GPU}):
             return super().forward(*inputs, **options)  # type: ignore[misc]
+        run = self._lenrek_run if devices == {CPU} else self._lenrek_on_gpu
         inputs = tuple(map(_channels_last, inputs))
         options = {name: _channels_last(value) for name, value in options.items()}
         if self._lenrek_dtype == torch.float32:
-            return self._lenrek_run(*inputs, **options)
-        with torch.autocast("cpu", self._lenrek_dtype):
-            result = self._lenrek_run(*inputs, **options)
+            return run(*inputs, **options)
+        with torch.autocast(tensors[0].device.type, self._lenrek_dtype):
+            result = run(*inputs, **options)
         wide = not any(tensor.dtype == self._lenrek_dtype for tensor in tensors)
         return _widened(result, self._lenrek_dtype) if wide else result
 
@@ -98,7 +103,8 @@ class Optimized:
         copy = _shared_copy(self, {})  # type: ignore[arg-type]
         for module in copy.modules():
             if isinstance(module, Optimized):
-                del module.__dict__["_lenrek_dtype"], module.__dict__["_lenrek_forwards"]
+                for name in ("_lenrek_dtype", "_lenrek_forwards", "_lenrek_on_gpu"):
+                    module.__dict__.pop(name, None)
                 module.__class__ = type(module).__bases__[1]
         return copy
 
@@ -110,43 +116,41 @@ class _Forward:
     """How to run a forward pass for one setting of the training flags.
 
     Attributes:
-        run: the graph as a function of the module and its inputs; None where there is none.
+        run: the graph as a function of the module and its inputs; None where there is none, or none that is faster.
         chains: what was fused.
         gone_into: modules whose hooks the graph would bypass.
-        reason: why there is no graph.
     """
 
-    def __init__(self, run: Callable[..., Any] | None, chains: list[Chain], gone_into: list[nn.Module], reason: str):
-        self.run, self.chains, self.gone_into, self.reason = run, chains, gone_into, reason
+    def __init__(
+        self, run: Callable[..., Any] | None, chains: Iterable[Chain] = (), gone_into: Iterable[nn.Module] = ()
+    ):
+        self.run, self.chains, self.gone_into = run, tuple(chains), tuple(gone_into)
 
 
 def _build(module: nn.Module) -> _Forward:
     """Trace with the original forward; where that fails, make the children fast, each on its own."""
     if not library.available():
-        return _Forward(None, [], [], "there are no compiled kernels")
+        return _Forward(None)
     fast_class, module.__class__ = type(module), type(module).__bases__[1]
     try:
-        graph, gone_into, closed = trace(module)
-    except UntraceableError as error:
+        fast = rewrite(module)
+    except UntraceableError:
         for child in module.children():
             if not isinstance(child, Optimized) and next(child.children(), None) is not None:
                 _become_fast(child, None)
-        return _Forward(None, [], [], str(error))
+        return _Forward(None)
     finally:
         module.__class__ = fast_class
-    for name in closed:
-        _become_fast(module.get_submodule(name), None)
-    chains = find_chains(graph, module)
-    replace_chains(graph, chains)
-    single = replace_nodes(graph, module)
-    if not chains and not single:
-        return _Forward(None, [], gone_into, "nothing to fuse")
-    return _Forward(_compiled(graph), chains, gone_into, "; ".join(f"{k}: {v}" for k, v in closed.items()))
+    for part in map(module.get_submodule, fast.closed):
+        if not isinstance(part, Optimized):  # in another mode it was
+            _become_fast(part, None)
+    if not fast.chains and not fast.single:
+        return _Forward(None)
+    return _Forward(_compiled(fast.graph), fast.chains.values(), fast.gone_into)
 
 
 def _compiled(graph: fx.Graph) -> Callable[..., Any]:
     """The graph as a Python function; it finds the layers by their names in the module it is given."""
-    graph.lint()
     code = graph.python_code("self")
     names = dict(code.globals)
     exec(compile(code.src, "<lenrek.optimize>", "exec"), names)  # source that torch.fx wrote
@@ -154,9 +158,12 @@ def _compiled(graph: fx.Graph) -> Callable[..., Any]:
 
 
 def _become_fast(module: nn.Module, dtype: torch.dtype | None) -> None:
+    """`dtype` is that of a whole network; None for a part of one, which is fast on CPUs only."""
     original = type(module)
     module.__class__ = type(original.__name__, (Optimized, original), {"__module__": original.__module__})
     module.__dict__["_lenrek_dtype"], module.__dict__["_lenrek_forwards"] = dtype, {}
+    if dtype is not None:
+        module.__dict__["_lenrek_on_gpu"] = Compiled(partial(original.forward, module))
 
 
 def _shared_copy(module: nn.Module, copies: dict[int, nn.Module]) -> nn.Module:
@@ -169,15 +176,6 @@ def _shared_copy(module: nn.Module, copies: dict[int, nn.Module]) -> nn.Module:
     for name, child in module._modules.items():
         copy._modules[name] = None if child is None else _shared_copy(child, copies)
     return copy
-
-
-def _lay_out(model: nn.Module) -> None:
-    """4-D and 5-D parameters channels-last, in place: optimisers and other holders keep the same tensors."""
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim in formats and parameter.device.type == "cpu":
-                parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
 
 
 def _channels_last(value: Any) -> Any:

@@ -14,12 +14,12 @@ from lenrek.optimization.layers import convolution_axes
 from lenrek.optimization.trace import has_hooks
 
 _CONSTANT_PADS = (nn.ConstantPad1d, nn.ZeroPad1d)
-_ADAPTIVE_AVERAGES = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+ADAPTIVE_AVERAGES = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 
 
-def replace_nodes(graph: fx.Graph, root: nn.Module) -> list[str]:
-    """Change every layer that `_replacement` knows; their names."""
-    layers, replaced = dict(root.named_modules()), []
+def replace_nodes(graph: fx.Graph, root: nn.Module) -> dict[fx.Node, fx.Node]:
+    """Put a call in place of every layer that `_replacement` knows; the calls, and what each stands for."""
+    layers, replaced = dict(root.named_modules()), {}
     for node in list(graph.nodes):
         layer = layers.get(str(node.target)) if node.op == "call_module" else None
         function = None if layer is None or has_hooks(layer) else _replacement(layer)
@@ -29,7 +29,7 @@ def replace_nodes(graph: fx.Graph, root: nn.Module) -> list[str]:
             call = graph.call_function(function, (node.args[0], graph.get_attr(str(node.target))))
         node.replace_all_uses_with(call)
         graph.erase_node(node)
-        replaced.append(str(node.target))
+        replaced[call] = node
     return replaced
 
 
@@ -39,7 +39,7 @@ def _replacement(layer: Any) -> Callable[[Tensor, Any], Tensor] | None:
         return convolve
     if type(layer) in _CONSTANT_PADS:
         return pad
-    return adaptive_average if type(layer) in _ADAPTIVE_AVERAGES else None
+    return adaptive_average if type(layer) in ADAPTIVE_AVERAGES else None
 
 
 def pad(x: Tensor, layer: Any) -> Tensor:
@@ -54,7 +54,7 @@ def adaptive_average(x: Tensor, layer: Any) -> Tensor:
     wanted = layer.output_size
     size = tuple(x.shape[2:])
     wanted = tuple(wanted) if isinstance(wanted, tuple | list) else (wanted,) * len(size)
-    plain = not has_hooks(layer) and type(layer) in _ADAPTIVE_AVERAGES and len(wanted) == len(size) == x.ndim - 2
+    plain = not has_hooks(layer) and type(layer) in ADAPTIVE_AVERAGES and len(wanted) == len(size) == x.ndim - 2
     if plain and all(w is None or w == n for w, n in zip(wanted, size, strict=True)):
         return x.clone()
     if plain and set(size) == {1} and None not in wanted and x.numel():

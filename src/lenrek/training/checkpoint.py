@@ -48,10 +48,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def restore(
     tensors: dict[str, Tensor], network: nn.Module, average: AveragedWeights | None, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Put a checkpoint's tensors back where `save_checkpoint` took them from, laid out in memory as they were there.
-
-    A fused optimiser goes through a parameter and what it remembers of it side by side, whatever their strides say.
-    """
+    """Put a checkpoint's tensors back where `save_checkpoint` took them from."""
     network.load_state_dict(_under("network.", tensors))
     if average is not None:
         average.network.load_state_dict(_under("average.", tensors))
@@ -60,10 +57,6 @@ def restore(
         number, _, key = name.partition(".")
         memory.setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter, remembered in optimizer.state.items():
-        for key, value in remembered.items():
-            if value.shape == parameter.shape:
-                remembered[key] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

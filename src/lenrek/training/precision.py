@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lenrek.data.cache import cache_folder
 from lenrek.errors import CheckpointError
@@ -37,7 +37,7 @@ class Precision:
 
     Attributes:
         dtype: "fp32", or "bf16": convolutions and matrix products in bfloat16, weights, norms and losses in float32.
-        optimized: by `lenrek.optimize` on a CPU, channels-last on a GPU; otherwise in PyTorch as it comes, fp32 only.
+        optimized: by `lenrek.optimize`; otherwise in PyTorch as it comes, fp32 only.
         reason: a sentence for the log and the report.
     """
 
@@ -48,27 +48,9 @@ class Precision:
     def fast(self, network: nn.Module) -> nn.Module:
         """The network to run in place of `network`, whose parameters and buffers it shares: float32 in, float32 out.
 
-        It has training flags of its own. On a CPU the parameters of `network` are laid out channels-last, in place.
+        It has training flags of its own.
         """
-        if not self.optimized:
-            return network
-        if any(parameter.is_cuda for parameter in network.parameters()):
-            return ChannelsLast(network, TYPES[self.dtype])
-        return optimize(network, TYPES[self.dtype], keep_memory_mapped=False)
-
-
-class ChannelsLast(nn.Module):
-    """A network run with the channels innermost in memory and under autocast: what a GPU is fast with."""
-
-    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.network, self.dtype = network, dtype
-
-    def forward(self, x: Tensor) -> Tensor:
-        formats = {4: torch.channels_last, 5: torch.channels_last_3d}  # PyTorch has none for signals
-        x = x.contiguous(memory_format=formats.get(x.ndim, torch.contiguous_format))
-        with torch.autocast(x.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            return self.network(x).float()
+        return optimize(network, TYPES[self.dtype], keep_memory_mapped=False) if self.optimized else network
 
 
 # From the plainest to the one that changes most.
@@ -127,7 +109,7 @@ def _measure(network: nn.Module, contract: InputContract, batch_size: int, devic
 
 def _why(chosen: int, speeds: list[float], device: torch.device) -> str:
     """One sentence on the choice; `speeds` are those of `WAYS`, PyTorch's own as 1."""
-    fast = "on lenrek's kernels" if device.type == "cpu" and library.available() else "channels-last"
+    fast = "compiled" if device.type == "cuda" else "on lenrek's kernels" if library.available() else "channels-last"
     others = []
     for number in range(1, len(WAYS)):
         if number != chosen:
