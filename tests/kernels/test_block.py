@@ -136,6 +136,13 @@ def test_a_mean_far_from_zero_costs_no_accuracy(isa, threads, mean, spread, firs
 
 
 @needs_library
+def test_samples_far_from_each_other_cost_no_accuracy(isa, threads):
+    x = channels_last(4, 19, 23, 29, seed=4) + torch.tensor([0.0, 1000.0, 2000.0, -500.0]).reshape(4, 1, 1, 1)
+    case = {"mode": "batch", "residual": None, "kept": parameters(19)}
+    assert_close(run(block, x, dtype=torch.float32, **case), run(reference, x, dtype=torch.float64, **case), "samples")
+
+
+@needs_library
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_of_equal_samples_the_first_receives_the_gradient(isa, dtype):
     x = torch.randint(0, 3, (2, 7, 6, 20), generator=torch.Generator().manual_seed(5)).movedim(-1, 1).to(dtype)

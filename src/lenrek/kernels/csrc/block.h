@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "rows.h"
 #include "scratch.h"
 #include "simd.h"
 
@@ -37,23 +38,25 @@ struct Statistics {
     }
 };
 
-// Normalising is z = (x − mean) · scale + shift, per channel, padded. Without statistics: z = x + bias.
+// Normalising is z = (x − mean) · scale + shift, for every number of a row, padded. Without statistics: z = x + bias.
 class Affine {
   public:
-    Affine(int64_t channels, const float* statistics, const float* weight, const float* bias)
-        : memory_(3 * padded(channels)) {
-        float *m = memory_[0], *f = m + padded(channels), *s = f + padded(channels);
+    Affine(const Rows& rows, const float* statistics, const float* weight, const float* bias)
+        : memory_(3 * padded(rows.width)) {
+        const int64_t channels = rows.channels;
+        float *m = memory_[0], *f = m + padded(rows.width), *s = f + padded(rows.width);
         mean = m, scale = f, shift = s;
-        for (int64_t c = 0; c < channels; ++c) {
+        for (int64_t i = 0; i < rows.width; ++i) {
+            const int64_t c = i % channels;
             double factor = weight ? weight[c] : 1, offset = bias ? bias[c] : 0, centre = 0;
             if (statistics) {
                 centre = statistics[c];
                 factor *= statistics[2 * channels + c];
                 offset -= statistics[channels + c] * factor;
             }
-            m[c] = static_cast<float>(centre);
-            f[c] = static_cast<float>(factor);
-            s[c] = static_cast<float>(offset);
+            m[i] = static_cast<float>(centre);
+            f[i] = static_cast<float>(factor);
+            s[i] = static_cast<float>(offset);
         }
     }
     const float *mean, *scale, *shift;

@@ -9,41 +9,36 @@
 
 namespace {
 
-// Sums per channel, in double; floats in between hold at most 64 pixels of one thread.
-constexpr int64_t kBlock = 64;
+// Per number of a row. dx = dz · scale + (x − mean) · slope + offset: what the batch's statistics take away is linear in x.
+struct Constants {
+    const float *mean, *scale, *shift, *slope, *offset;
+};
 
+// Sums per number of a row, in double; the floats in between hold at most 64 steps of one thread.
 struct Sums {
-    float *gradient, *product;              // Σ dz, Σ dz · (x − mean), padded
-    double *gradient_total, *product_total;
+    float *gradient, *product;  // Σ dz, Σ dz · (x − mean), padded
+    double *gradients, *products;
 
-    void flush(int64_t channels) const {
-        for (int64_t c = 0; c < channels; ++c) {
-            gradient_total[c] += gradient[c];
-            product_total[c] += product[c];
-            gradient[c] = product[c] = 0;
+    void flush(int64_t width) const {
+        for (int64_t i = 0; i < width; ++i) {
+            gradients[i] += gradient[i];
+            products[i] += product[i];
+            gradient[i] = product[i] = 0;
         }
     }
 };
+constexpr int64_t kBlock = 64;
 
-// dx = gradient · scale + (x − mean) · slope + offset: what the statistics take away is linear in x; null, nothing is. Padded.
-struct Projection {
-    const float *scale, *slope, *offset;
-};
+// The first pass takes the sums, if wanted; where these enter dx, a second one writes it.
+enum class Pass { first, second };
 
 template <class T>
 struct Backward {
     const T *dy, *x, *residual;  // x is null where no value depends on it
     const uint8_t* index;
-    const float *mean, *scale, *shift;
+    T *dx, *dresidual;  // null where not wanted; dresidual is dz
     float slope;
     int64_t channels;
-};
-
-// What one pass produces; null pointers for what it does not. dresidual is dz.
-template <class T>
-struct Results {
-    T *dx, *dresidual;
-    Projection projection;
 };
 
 // The gradient of one pixel after the activation, from the outputs that read it.
@@ -61,74 +56,82 @@ inline Floats gather(const Backward<T>& b, const Tap* taps, int64_t count, float
     return P == Pooling::average ? sum * share : sum;
 }
 
-// The channels from c on, of the pixel at `in`, whose gradient after the activation is given.
-template <Activation A, class T, class W>
-inline void consume(const Backward<T>& b, const Sums& sums, const Results<T>& results, Floats dz, int64_t in, int64_t c,
-                    W width) {
+// The channels from c on of what begins at `in`, whose gradient after the activation is given.
+template <Activation A, Pass PASS, class T, class W>
+inline void consume(const Backward<T>& b, const Constants& k, const Sums& sums, Floats dz, int64_t in, int64_t c, W width) {
     Floats centred{};
-    if (b.x) centred = load(b.x + in + c, width) - load(b.mean + c, Whole{});
+    if (b.x) centred = load(b.x + in + c, width) - load(k.mean + c, Whole{});
     if constexpr (A != Activation::identity) {
-        Floats z = centred * load(b.scale + c, Whole{}) + load(b.shift + c, Whole{});
+        Floats z = centred * load(k.scale + c, Whole{}) + load(k.shift + c, Whole{});
         if (b.residual) z += load(b.residual + in + c, width);
         dz = activate_backward<A>(dz, z, b.slope);
     }
-    if (sums.gradient) {
-        store(sums.gradient + c, load(sums.gradient + c, Whole{}) + dz, Whole{});
-        store(sums.product + c, load(sums.product + c, Whole{}) + dz * centred, Whole{});
-    }
-    if (results.dresidual) store(results.dresidual + in + c, dz, width);
-    if (results.dx) {
-        const Projection& p = results.projection;
-        Floats v = dz * load(p.scale + c, Whole{});
-        if (p.slope) v += centred * load(p.slope + c, Whole{}) + load(p.offset + c, Whole{});
-        store(results.dx + in + c, v, width);
+    if (b.dresidual) store(b.dresidual + in + c, dz, width);
+    if constexpr (PASS == Pass::second) {
+        const Floats taken = centred * load(k.slope + c, Whole{}) + load(k.offset + c, Whole{});
+        store(b.dx + in + c, dz * load(k.scale + c, Whole{}) + taken, width);
+    } else {
+        if (sums.gradient) {
+            store(sums.gradient + c, load(sums.gradient + c, Whole{}) + dz, Whole{});
+            store(sums.product + c, load(sums.product + c, Whole{}) + dz * centred, Whole{});
+        }
+        if (b.dx) store(b.dx + in + c, dz * load(k.scale + c, Whole{}), width);
     }
 }
 
-template <Activation A, Pooling P, class T>
-void run(const Backward<T> b, const Windows& readers, Share pixels, const Sums sums, const Results<T> results) {
+// A step is a row, or where there is pooling a pixel.
+template <Activation A, Pooling P, Pass PASS, class T>
+void run(const Backward<T> b, const Constants constants, const Rows rows, const Windows& readers, Share steps,
+         const Sums sums) {
     const float share = 1.f / static_cast<float>(readers.volume);
-    Walk walk(readers, pixels.begin);
+    Walk walk(readers, P == Pooling::none ? 0 : steps.begin);
     const Tap* const taps = walk.taps();
     int64_t until_flush = kBlock;
-    for (int64_t pixel = pixels.begin; pixel < pixels.end; ++pixel) {
-        const int64_t in = pixel * b.channels;
+    for (int64_t step = steps.begin; step < steps.end; ++step) {
         if constexpr (P == Pooling::none) {
-            each_vector(b.channels, [&](int64_t c, auto width) {
-                consume<A>(b, sums, results, load(b.dy + in + c, width), in, c, width);
+            const int64_t in = step * rows.width;
+            each_vector(rows.width_of(step), [&](int64_t c, auto width) {
+                consume<A, PASS>(b, constants, sums, load(b.dy + in + c, width), in, c, width);
             });
         } else {
-            const int64_t count = walk.find();
+            const int64_t in = step * b.channels, count = walk.find();
             each_vector(b.channels, [&](int64_t c, auto width) {
-                consume<A>(b, sums, results, gather<P>(b, taps, count, share, c, width), in, c, width);
+                consume<A, PASS>(b, constants, sums, gather<P>(b, taps, count, share, c, width), in, c, width);
             });
             walk.next();
         }
-        if (sums.gradient && (--until_flush == 0 || pixel + 1 == pixels.end)) {
-            sums.flush(b.channels);
+        if (sums.gradient && (--until_flush == 0 || step + 1 == steps.end)) {
+            sums.flush(P == Pooling::none ? rows.width : b.channels);
             until_flush = kBlock;
         }
     }
 }
 
-template <class T>
-void pass(const Backward<T>& b, const Geometry& g, const Windows& readers, int activation, int pooling, int threads,
-          double* totals, const Results<T>& results) {
-    const int64_t channels = g.channels, pixels = g.batch * g.in_pixels();
-    const int parts = parts_for(pixels * channels, threads);
-    Scratch<float> block(2 * padded(channels), parts);
-    Scratch<double> total(2 * channels, parts);
+// The sums of every part.
+class Totals {
+  public:
+    Totals(int64_t width, int parts) : stride_(padded(width)), floats_(2 * stride_, parts), doubles_(2 * stride_, parts) {}
+    Sums of(int part) const {
+        return {floats_[part], floats_[part] + stride_, doubles_[part], doubles_[part] + stride_};
+    }
+
+  private:
+    int64_t stride_;
+    Scratch<float> floats_;
+    Scratch<double> doubles_;
+};
+
+template <Pass PASS, class T>
+void pass(const Backward<T>& b, const Constants& constants, const Rows& rows, const Windows& readers, int activation,
+          int pooling, int parts, const Totals* totals) {
     with_activation(activation, [&]<Activation A>() {
         with_pooling(pooling, [&]<Pooling P>() {
             parallel(parts, [&](int part) {
-                const Sums sums = totals ? Sums{block[part], block[part] + padded(channels), total[part], total[part] + channels}
-                                         : Sums{};
-                run<A, P>(b, readers, share(pixels, part, parts), sums, results);
+                const Share steps = P == Pooling::none ? rows.share_of(part, parts) : share(rows.pixels, part, parts);
+                run<A, P, PASS>(b, constants, rows, readers, steps, totals ? totals->of(part) : Sums{});
             });
         });
     });
-    for (int part = 0; totals && part < parts; ++part)
-        for (int64_t i = 0; i < 2 * channels; ++i) totals[i] += total[part][i];
 }
 
 }  // namespace
@@ -144,40 +147,47 @@ LENREK_KERNEL(void, block_backward)
     const Pooling pool = static_cast<Pooling>(pooling);
     if (pool == Pooling::max && is_clip(static_cast<Activation>(activation)))
         activation = static_cast<int>(Activation::identity);  // what it cut off, the index has already
-    const Affine affine(channels, statistics, weight, bias);
+    const Rows rows(g.batch * g.in_pixels(), channels);
     const Windows readers(g, Side::input);
-    Scratch<double> scratch(2 * channels);
-    Scratch<float> taken(2 * padded(channels));
-    double* totals = dweight || dbias || (from_batch && dx) ? scratch[0] : nullptr;
+    const int parts = parts_for(rows.pixels * channels, threads);
+    const Affine affine(rows, statistics, weight, bias);
+    Scratch<float> taken(2 * padded(rows.width));
+    float *const slopes = taken[0], *const offsets = slopes + padded(rows.width);
+    const Constants constants{affine.mean, affine.scale, affine.shift, slopes, offsets};
+    const Totals totals(rows.width, parts);
+    const bool wants_sums = dweight || dbias || (from_batch && dx);
     with_type(type, [&]<class T>(T) {
         Backward<T> backward{static_cast<const T*>(dy), static_cast<const T*>(x), static_cast<const T*>(residual), index,
-                             affine.mean, affine.scale, affine.shift, slope, channels};
-        Results<T> results{from_batch ? nullptr : static_cast<T*>(dx), static_cast<T*>(dresidual),
-                           Projection{affine.scale, nullptr, nullptr}};
+                             from_batch ? nullptr : static_cast<T*>(dx), static_cast<T*>(dresidual), slope, channels};
         if (from_batch && !dresidual && is_costly(static_cast<Activation>(activation)))
-            results.dresidual = static_cast<T*>(dx);  // dz, for the second pass
-        pass(backward, g, readers, activation, pooling, threads, totals, results);
-        const double rows = static_cast<double>(g.batch * g.in_pixels());
-        for (int64_t c = 0; totals && c < channels; ++c) {
-            const double gradient = totals[c];
-            double product = totals[channels + c];  // Σ dz · x̂ = (Σ dz (x − mean) − rest Σ dz) / σ
+            backward.dresidual = static_cast<T*>(dx);  // dz, for the second pass
+        pass<Pass::first>(backward, constants, rows, readers, activation, pooling, parts, wants_sums ? &totals : nullptr);
+        const double pixels = static_cast<double>(rows.pixels);
+        for (int64_t c = 0; wants_sums && c < channels; ++c) {
+            double gradient = 0, product = 0;  // Σ dz, Σ dz · x̂ = (Σ dz (x − mean) − rest Σ dz) / σ
+            for (int part = 0; part < parts; ++part)
+                for (int64_t i = c; i < rows.width; i += channels) {
+                    gradient += totals.of(part).gradients[i];
+                    product += totals.of(part).products[i];
+                }
             if (statistics) {
                 const double rest = statistics[channels + c], rstd = statistics[2 * channels + c];
                 product = (product - rest * gradient) * rstd;
                 const double scale = affine.scale[c];
-                taken[0][c] = static_cast<float>(-scale * rstd * product / rows);
-                taken[0][padded(channels) + c] = static_cast<float>(scale * (rest * rstd * product - gradient) / rows);
+                for (int64_t i = c; i < rows.width; i += channels) {
+                    slopes[i] = static_cast<float>(-scale * rstd * product / pixels);
+                    offsets[i] = static_cast<float>(scale * (rest * rstd * product - gradient) / pixels);
+                }
             }
             if (dweight) dweight[c] = static_cast<float>(product);
             if (dbias) dbias[c] = static_cast<float>(gradient);
         }
         if (!from_batch || !dx) return;
-        results.dx = static_cast<T*>(dx);
-        results.projection.slope = taken[0], results.projection.offset = taken[0] + padded(channels);
-        if (results.dresidual) {  // where dz was written
-            backward.dy = results.dresidual, backward.residual = nullptr, results.dresidual = nullptr;
+        backward.dx = static_cast<T*>(dx);
+        if (backward.dresidual) {  // where dz was written
+            backward.dy = backward.dresidual, backward.residual = nullptr, backward.dresidual = nullptr;
             activation = static_cast<int>(Activation::identity), pooling = static_cast<int>(Pooling::none);
         }
-        pass(backward, g, readers, activation, pooling, threads, nullptr, results);
+        pass<Pass::second>(backward, constants, rows, readers, activation, pooling, parts, nullptr);
     });
 }

@@ -42,11 +42,13 @@ struct Channels {
 };
 
 template <Activation A, class T>
-void transform(const Forward<T> f, Share pixels) {
-    for (int64_t offset = pixels.begin * f.channels; offset < pixels.end * f.channels; offset += f.channels)
-        each_vector(f.channels, [&](int64_t c, auto width) {
-            store(f.y + offset + c, activate<A>(Channels(f, c, width)(offset), f.slope), width);
+void transform(const Forward<T> f, const Rows rows, Share mine) {
+    for (int64_t row = mine.begin; row < mine.end; ++row) {
+        const int64_t offset = row * rows.width, width = rows.width_of(row);
+        each_vector(width, [&](int64_t c, auto lanes) {
+            store(f.y + offset + c, activate<A>(Channels(f, c, lanes)(offset), f.slope), lanes);
         });
+    }
 }
 
 struct Maximum {
@@ -133,13 +135,12 @@ void pool(const Forward<T> f, const Windows& windows, Share pixels) {
 }
 
 template <class T>
-void batch_statistics(const Geometry& g, const T* x, double eps, int threads, Statistics statistics) {
-    Scratch<double> moments(2 * g.channels);
-    double *mean = moments[0], *variance = mean + g.channels;
-    const int64_t rows = g.batch * g.in_pixels();
-    channel_statistics(x, rows, g.channels, threads, mean, variance);
-    const double unbiased = static_cast<double>(rows) / static_cast<double>(rows - 1);
-    for (int64_t c = 0; c < g.channels; ++c) {
+void batch_statistics(const Rows& rows, const T* x, double eps, int threads, Statistics statistics) {
+    Scratch<double> moments(2 * rows.channels);
+    double *mean = moments[0], *variance = mean + rows.channels;
+    channel_statistics(x, rows, threads, mean, variance);
+    const double pixels = static_cast<double>(rows.pixels), unbiased = pixels / (pixels - 1);
+    for (int64_t c = 0; c < rows.channels; ++c) {
         statistics.set(c, mean[c], variance[c], eps);
         statistics.unbiased[c] = static_cast<float>(variance[c] * unbiased);
     }
@@ -154,14 +155,15 @@ LENREK_KERNEL(void, block_forward)
  const float* running_mean, const float* running_var, double eps, float* statistics, int activation, float slope,
  int pooling, void* y, uint8_t* index, int threads) {
     const Geometry& g = *geometry;
+    const Rows rows(g.batch * g.in_pixels(), g.channels);
     with_type(type, [&]<class T>(T) {
         if (statistics && running_mean) {
             for (int64_t c = 0; c < g.channels; ++c)
                 Statistics(statistics, g.channels).set(c, running_mean[c], running_var[c], eps);
         } else if (statistics) {
-            batch_statistics(g, static_cast<const T*>(x), eps, threads, Statistics(statistics, g.channels));
+            batch_statistics(rows, static_cast<const T*>(x), eps, threads, Statistics(statistics, g.channels));
         }
-        const Affine affine(g.channels, statistics, weight, bias);
+        const Affine affine(rows, statistics, weight, bias);
         const Forward<T> forward{static_cast<const T*>(x), static_cast<const T*>(residual), affine.mean, affine.scale,
                                  affine.shift, slope, static_cast<T*>(y), index, g.channels};
         const Windows windows(g, Side::output);
@@ -169,11 +171,10 @@ LENREK_KERNEL(void, block_forward)
         with_activation(activation, [&]<Activation A>() {
             with_pooling(pooling, [&]<Pooling P>() {
                 parallel(parts, [&](int part) {
-                    const Share pixels = share(g.batch * g.out_pixels(), part, parts);
                     if constexpr (P == Pooling::none)
-                        transform<A>(forward, pixels);
+                        transform<A>(forward, rows, rows.share_of(part, parts));
                     else
-                        pool<A, P>(forward, windows, pixels);
+                        pool<A, P>(forward, windows, share(g.batch * g.out_pixels(), part, parts));
                 });
             });
         });

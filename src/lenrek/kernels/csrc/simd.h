@@ -23,6 +23,7 @@ typedef float Floats __attribute__((vector_size(4 * kLanes)));
 typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));  // also the result of comparing Floats: −1 or 0
 typedef uint32_t Words __attribute__((vector_size(4 * kLanes)));
 typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
+typedef double Doubles __attribute__((vector_size(8 * kLanes)));
 typedef uint8_t Bytes __attribute__((vector_size(kLanes)));
 
 struct bf16 {

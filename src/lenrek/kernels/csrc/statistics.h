@@ -1,10 +1,12 @@
-// Mean and variance of every channel over all rows of x (rows, channels).
+// Mean and variance of every channel over all pixels of x (pixels, channels).
 //
-// A block of 128 rows, which the first-level cache holds, is read twice: for its mean in float, and for what its rows
-// deviate from that. So a mean far from zero or a row unlike the others cost no digits. Blocks are joined in double, in
-// order, by Chan's formula (Chan, Golub, LeVeque 1983, doi:10.1080/00031305.1983.10483115).
+// Sums in float of blocks of 128 rows are joined in double, in order, by Chan's formula (Chan, Golub, LeVeque 1983,
+// doi:10.1080/00031305.1983.10483115). They are of what a row deviates from the mean of all rows before, so that a mean far
+// from zero costs no digits: where a block lies far from that mean, so much the greater is the variance that the error is
+// to be compared with. Of the first block, which has none before, the mean is taken first.
 #pragma once
 
+#include "rows.h"
 #include "scratch.h"
 #include "simd.h"
 #include "threads.h"
@@ -13,68 +15,81 @@ namespace {
 
 constexpr int64_t kBlock = 128;
 
-struct Moments {
-    double* mean;
-    double* square;  // Σ (x − mean)²
+// Joins values with the given mean and Σ (x − mean)² to those there are: `share` is theirs of all, `weight` the product
+// of both counts by their sum. An infinite mean stays infinite.
+template <class V>
+inline void join(V& mean, V& square, double share, double weight, V other_mean, V other_square) {
+    const V delta = other_mean - mean;
+    mean = mean * (1 - share) + other_mean * share;
+    square += other_square + delta * delta * weight;
+}
+
+// A vector of channels: the sums of a block of rows, and mean and Σ (x − mean)² of all before.
+struct Column {
+    Floats centre, sum, square;  // sum: Σ (x − centre), square: Σ (x − centre)²
+    Doubles mean, total;
+
+    void join_block(double before, double rows) {
+        const double share = rows / (before + rows);
+        const Doubles sums = __builtin_convertvector(sum, Doubles), shift = sums * (1 / rows);
+        join(mean, total, share, before * share, __builtin_convertvector(centre, Doubles) + shift,
+             __builtin_convertvector(square, Doubles) - sums * shift);
+        aim(__builtin_convertvector(mean, Floats));
+    }
+    void aim(Floats at) {
+        centre = at - at == all(0.f) ? at : Floats{};  // infinite − infinite would hide the rest
+        sum = square = Floats{};
+    }
 };
 
-// Joins values with the given mean and Σ (x − mean)² to those there are: `share` is theirs of all, `weight` the product of
-// both counts by their sum. An infinite mean stays infinite.
-inline void join(double* mean, double* square, double share, double weight, double other_mean, double other_square) {
-    const double delta = other_mean - *mean;
-    *mean = *mean * (1 - share) + other_mean * share;
-    *square += other_square + delta * delta * weight;
-}
-
-template <class T, class W>
-void add_block(const T* x, int64_t rows, int64_t channels, int64_t c, W width, double before, Moments moments) {
-    Floats total{}, sum{}, square{};
-    for (int64_t r = 0; r < rows; ++r) total += load(x + r * channels + c, width);
-    Floats centre = total / static_cast<float>(rows);
-    centre = centre - centre == all(0.f) ? centre : Floats{};  // infinite − infinite would hide the rest
-    for (int64_t r = 0; r < rows; ++r) {
-        const Floats d = load(x + r * channels + c, width) - centre;
-        sum += d;
-        square += d * d;
-    }
-    const double n = static_cast<double>(rows), share = n / (before + n), weight = before * share;
-    const int64_t lanes = channels - c < kLanes ? channels - c : kLanes;
-    for (int64_t i = 0; i < lanes; ++i) {
-        const double shift = sum[i] / n;
-        join(moments.mean + c + i, moments.square + c + i, share, weight, centre[i] + shift, square[i] - sum[i] * shift);
-    }
-}
-
 template <class T>
-void moments_of(const T* x, Share rows, int64_t channels, Moments moments) {
-    for (int64_t r = rows.begin; r < rows.end; r += kBlock) {
-        const int64_t block = rows.end - r < kBlock ? rows.end - r : kBlock;
-        each_vector(channels, [&](int64_t c, auto width) {
-            add_block(x + r * channels, block, channels, c, width, static_cast<double>(r - rows.begin), moments);
+void add_rows(const T* x, Share rows, int64_t width, Column* columns) {
+    for (int64_t r = rows.begin; r < rows.end; ++r)
+        each_vector(width, [&](int64_t c, auto lanes) {
+            Column& column = columns[c / kLanes];
+            const Floats d = load(x + r * width + c, lanes) - column.centre;
+            column.sum += d;
+            column.square += d * d;
         });
+}
+
+template <class T>
+void moments_of(const T* x, Share rows, int64_t width, Column* columns) {
+    const int64_t vectors = padded(width) / kLanes;
+    for (int64_t begin = rows.begin; begin < rows.end; begin += kBlock) {
+        const Share block{begin, begin + kBlock < rows.end ? begin + kBlock : rows.end};
+        const auto n = static_cast<double>(block.end - begin), before = static_cast<double>(begin - rows.begin);
+        add_rows(x, block, width, columns);
+        if (before == 0) {
+            for (int64_t v = 0; v < vectors; ++v) columns[v].aim(columns[v].sum / static_cast<float>(n));
+            add_rows(x, block, width, columns);
+        }
+        for (int64_t v = 0; v < vectors; ++v) columns[v].join_block(before, n);
     }
 }
 
-// mean and variance (biased, Σ (x − mean)² / rows): arrays of `channels` doubles.
+// mean and variance (biased, Σ (x − mean)² / pixels): arrays of `channels` doubles.
 template <class T>
-void channel_statistics(const T* x, int64_t rows, int64_t channels, int threads, double* mean, double* variance) {
-    const int parts = parts_for(rows * channels, threads);
-    Scratch<double> scratch(2 * channels, parts);
-    parallel(parts, [&](int part) {
-        moments_of(x, share(rows, part, parts), channels, Moments{scratch[part], scratch[part] + channels});
-    });
-    for (int64_t c = 0; c < channels; ++c) {
+void channel_statistics(const T* x, const Rows& rows, int threads, double* mean, double* variance) {
+    const int parts = parts_for(rows.pixels * rows.channels, threads);
+    Scratch<Column> columns(padded(rows.width) / kLanes, parts);
+    parallel(parts, [&](int part) { moments_of(x, share(rows.count, part, parts), rows.width, columns[part]); });
+    for (int64_t c = 0; c < rows.channels; ++c) {
         double count = 0;
         mean[c] = variance[c] = 0;
-        for (int part = 0; part < parts; ++part) {
-            const Share mine = share(rows, part, parts);
-            const double n = static_cast<double>(mine.end - mine.begin);
+        const auto add = [&](double n, double other_mean, double other_square) {
             count += n;
-            if (n > 0)
-                join(mean + c, variance + c, n / count, n * (count - n) / count, scratch[part][c],
-                     scratch[part][channels + c]);
+            join(mean[c], variance[c], n / count, n * (count - n) / count, other_mean, other_square);
+        };
+        for (int part = 0; part < parts; ++part) {
+            const Share mine = share(rows.count, part, parts);
+            for (int64_t i = c; i < rows.width && mine.begin < mine.end; i += rows.channels)
+                add(static_cast<double>(mine.end - mine.begin), columns[part][i / kLanes].mean[i % kLanes],
+                    columns[part][i / kLanes].total[i % kLanes]);
         }
-        variance[c] /= static_cast<double>(rows);
+        const T* const rest = x + rows.count * rows.width;
+        for (int64_t i = c; i < rows.rest; i += rows.channels) add(1, load(rest + i, Part{1})[0], 0);
+        variance[c] /= count;
     }
 }
 
