@@ -140,7 +140,7 @@ class How(NamedTuple):
         if len(self.kernel) != 2 or max(self.dilation) > 1:
             return False
         if of == "weight_gradient":
-            return max(self.kernel) <= 3
+            return max(self.kernel) <= 3 and all(n >= k for n, k in zip(self.in_size, self.kernel, strict=True))
         return prod(self.kernel) <= 25 and (max(self.stride) == 1 or x.dtype == torch.float32)
 
 
