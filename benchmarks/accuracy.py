@@ -52,9 +52,9 @@ def table(results: list[dict]) -> str:
     lines = [
         "# The same accuracy",
         "",
-        f"{results[-1]['machine']}. `{OPTIONS['model']}`, {OPTIONS['epochs']} epochs, augmented by {OPTIONS['augment']};",
-        f"mean ± standard deviation of the accuracy on test, seeds {', '.join(map(str, SEEDS))}. Standard error: of the",
-        "difference of the two means. Other programs ran on the machine, so that no times are given.",
+        f"{results[-1]['machine']}. `{OPTIONS['model']}`, {OPTIONS['epochs']} epochs, augmented by "
+        f"{OPTIONS['augment']}; mean ± standard deviation of the accuracy on test, seeds {SEEDS}.",
+        "Standard error: of the difference of the two means. Other programs ran meanwhile, so that no times are given.",
         "",
         "| data | " + " | ".join(WAYS) + " | difference | standard error |",
         "|---|---|---|---|---|",
