@@ -10,13 +10,22 @@ WORKERS ?= 2
 # What the compiled kernels are made of: a change installs anew.
 KERNELS := CMakeLists.txt $(wildcard src/lenrek/kernels/csrc/*)
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test sanitize lint docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/digits.py
 
 test: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# The kernels' tests on a build that checks every address and all undefined behaviour. Python itself leaks on purpose.
+SANITIZED := build/sanitized
+sanitize: $(VENV)/.installed-test
+	cmake -S . -B $(SANITIZED) -DLENREK_SANITIZE=ON >/dev/null
+	cmake --build $(SANITIZED) --parallel $(WORKERS)
+	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	LENREK_LIBRARY=$(SANITIZED)/liblenrek.so OMP_NUM_THREADS=2 $(BIN)/python -m pytest tests/kernels
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
