@@ -20,7 +20,7 @@ ARROW: tuple[tuple[str, ...], ...] = (
     ("kernels",),
     ("ops",),
     ("nn",),
-    ("optimization", "models"),
+    ("optimization", "models", "drawing"),
     ("data",),
     ("training",),
     ("search", "explain"),

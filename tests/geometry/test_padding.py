@@ -38,7 +38,7 @@ def test_odd_kernels_agree_with_pytorch(kernel_size, dilation, in_size):
     torch.testing.assert_close(ours, functional.conv1d(x, weight, padding="same", dilation=dilation))
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # said once per process, by whoever is first
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")  # said once a process
 def test_an_even_kernel_agrees_with_pytorch():
     x, weight = torch.arange(5.0).reshape(1, 1, 5), torch.tensor([[[1.0, 10.0, 100.0, 1000.0]]])
     theirs = functional.conv1d(x, weight, padding="same")

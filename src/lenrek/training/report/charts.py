@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from lenrek.training.report.svg import drawing, element, path
-from lenrek.training.report.ticks import integer_ticks, linear_ticks, log_ticks
+from lenrek.drawing.svg import drawing, element, path
+from lenrek.drawing.ticks import integer_ticks, linear_ticks, log_ticks
 
 WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 48, 366, 22, 226

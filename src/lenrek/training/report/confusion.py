@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from lenrek.drawing.pictures import png
 from lenrek.training.evaluation import Evaluation
-from lenrek.training.report.pictures import png
 
 MOST_CLASSES_IN_TABLE = 20
 RIGHT_RGB, WRONG_RGB = (43, 108, 176), (205, 82, 50)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from lenrek.training.report.pictures import png
-from lenrek.training.report.svg import drawing, element, path
+from lenrek.drawing.pictures import png
+from lenrek.drawing.svg import drawing, element, path
 
 MOST_FILTERS = 64
 CURVE_WIDTH, CURVE_HEIGHT = 96, 64

@@ -11,12 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lenrek.data.shown import counted, shown
+from lenrek.drawing.pictures import picture
 from lenrek.models.tensor_file import write_bytes_atomically
 from lenrek.training.evaluation import ClassScores, Evaluation
 from lenrek.training.report.charts import Curve, line_chart
 from lenrek.training.report.confusion import MOST_CLASSES_IN_TABLE, confusion_picture, confusion_rows
 from lenrek.training.report.filters import filter_caption, filter_pictures
-from lenrek.training.report.pictures import picture
 from lenrek.training.report.record import Mistake, RunRecord
 from lenrek.training.report.reliability import calibration_sentence, reliability_diagram
 from lenrek.training.wording import duration, percent

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from lenrek.data.shown import counted
+from lenrek.drawing.svg import drawing, element
 from lenrek.training.evaluation import CalibrationBin, Evaluation
-from lenrek.training.report.svg import drawing, element
 from lenrek.training.wording import percent
 
 WIDTH, HEIGHT = 460, 340

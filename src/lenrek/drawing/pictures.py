@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from lenrek.training.report.svg import drawing, element, path
+from lenrek.drawing.svg import drawing, element, path
 
 LONGEST_SIDE_PX = 192
 PIXELATED_BELOW_PX = 96

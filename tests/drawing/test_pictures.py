@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lenrek.drawing.pictures import picture, png
 from lenrek.training.evaluation import evaluate_posteriors
 from lenrek.training.report.confusion import confusion_picture
 from lenrek.training.report.filters import filter_caption, filter_pictures
-from lenrek.training.report.pictures import picture, png
 
 
 def pixels_of(markup: str) -> list[np.ndarray]:

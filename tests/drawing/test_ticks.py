@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lenrek.training.report.ticks import integer_ticks, linear_ticks, log_ticks
+from lenrek.drawing.ticks import integer_ticks, linear_ticks, log_ticks
 
 
 def is_round(value: float) -> bool:
