@@ -13,6 +13,7 @@ import torch
 from commands import Cli
 
 from lenrek.cli import bench
+from lenrek.cli.subject import Subject
 from lenrek.models.create import create_model
 from lenrek.optimization import measure
 from lenrek.optimization.measure import Timing
@@ -171,4 +172,4 @@ def test_ctrl_c(cli: Cli, asked, monkeypatch) -> None:
 def test_large_networks_are_given_fewer_samples() -> None:
     for name, size, samples in (("vgg16", 224, 2), ("lenet5", 28, 64)):
         make = partial(create_model, name, num_classes=10)
-        assert bench._affordable(bench.Subject(name, make, (3, size, size))) == samples
+        assert bench._affordable(Subject(name, make, (3, size, size), trained=False)) == samples

@@ -63,7 +63,7 @@ def test_help_and_version_import_nothing_slow() -> None:
 
 
 def test_every_command_has_help(cli: Cli) -> None:
-    for command in ("train", "evaluate", "predict", "export", "models", "data"):
+    for command in ("train", "evaluate", "predict", "export", "models", "bench", "doctor", "data"):
         outcome = cli(command, "--help")
         assert (outcome.status, outcome.err) == (0, "")
         assert outcome.out.startswith(f"Usage: lenrek {command} ")

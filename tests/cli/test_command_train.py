@@ -11,8 +11,7 @@ import pytest
 from commands import TINY, Cli
 
 import lenrek
-from lenrek.cli.train import parse_size, train
-from lenrek.errors import OptionError
+from lenrek.cli.train import train
 from lenrek.training.config import CHOICES, TrainConfig
 
 FILES = [
@@ -117,15 +116,3 @@ def test_resume_goes_on_and_says_so(cli: Cli, folders: Path, tmp_path: Path, mon
     assert resumed.out.splitlines()[0] == whole.out.splitlines()[0]
     models = [lenrek.load(tmp_path / name).network.state_dict() for name in ("whole", "cut")]
     assert all((models[0][name] == models[1][name]).all() for name in models[0])
-
-
-@pytest.mark.parametrize(("text", "size"), [(None, None), ("96", (96,)), ("64x96", (64, 96)), ("4X5x6", (4, 5, 6))])
-def test_parse_size(text: str | None, size: tuple[int, ...] | None) -> None:
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "x", "64x", "6.5", "64,96"])
-def test_size_that_is_none(text: str) -> None:
-    with pytest.raises(OptionError) as error:
-        parse_size(text)
-    assert str(error.value) == (f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96.")

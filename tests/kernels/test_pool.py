@@ -36,7 +36,7 @@ def test_a_window_that_does_not_fit():
         axis_windows(Pool("max", (2, 5)).code, (4, 4))
     assert str(error.value) == (
         "Pool: on axis 1 the window covers 1·(5 − 1) + 1 = 5 samples, but the padded input has 0 + 4 + 0 = 4.\n"
-        "  Hint: give the input 1 more samples or as much padding, or make the kernel smaller."
+        "  Hint: give the input 1 more sample or as much padding, or make the kernel smaller."
     )
 
 

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lenrek.cli.console import emit, table
-from lenrek.cli.train import parse_size
+from lenrek.cli.subject import Subject, find_subject
 from lenrek.data.shown import counted, shown
-from lenrek.errors import OptionError
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from lenrek.optimization.measure import Tell, Timing
     from lenrek.optimization.ways import Workload
 
 USUAL = {"resnet9_small": "32", "mobilenet_v2": "96", "resnet18_cifar": "32"}  # without MODEL: these, at that size
-CLASSES = 10
 ROUNDS, TRAINING_S, INFERENCE_S = 8, 15.0, 10.0  # with start and compilation below a minute
 STEP_FLOPS = 2e11  # of a step by default: about two seconds on two cores
 MOST_SAMPLES = 64
 BAR_CELLS = 20
 NAMES = {"default": "PyTorch", "tuned": "tuned PyTorch", "lenrek": "lenrek"}
 KINDS = {1: "signals", 2: "images", 3: "volumes"}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: `make` returns it, `shape` is (channels, *size) of a sample."""
-
-    name: str
-    make: Callable[[], nn.Module]
-    shape: tuple[int, ...]
 
 
 def bench(
@@ -61,7 +46,9 @@ def bench(
     from lenrek.optimization.ways import Workload
 
     names = [model] if model is not None else list(USUAL)
-    subjects = [_subject(name, size or (USUAL[name] if model is None else None), channels) for name in names]
+    subjects = [
+        find_subject(name, size or (USUAL[name] if model is None else None), channels, "bench") for name in names
+    ]
     threads = threads or torch.get_num_threads()
     for number, subject in enumerate(subjects):
         workload = Workload(subject.make, subject.shape, batch or _affordable(subject))
@@ -85,48 +72,6 @@ def bench(
             _print(subject, workload, threads, rows)
 
 
-def _subject(name: str, size: str | None, channels: int | None) -> Subject:
-    """What the user names: an architecture, or where there is none of this name a file."""
-    from lenrek.models.create import create_model
-    from lenrek.models.registry import ARCHITECTURES, find_architecture
-
-    if name not in ARCHITECTURES and (Path(name).exists() or Path(name).name != name or Path(name).suffix):
-        return _trained(name, size, channels)
-    architecture = find_architecture(name)
-    try:
-        axes = parse_size(size)
-    except OptionError as error:
-        raise OptionError(str(error).replace("train:", "bench:", 1)) from None
-    usual = 2 if 2 in architecture.ndims else architecture.ndims[0]
-    axes = axes * usual if axes and len(axes) == 1 else axes or (architecture.default_size,) * usual
-    if min(axes) < architecture.min_size:
-        raise OptionError(f"bench: --size is {size}, but {name} needs at least {architecture.min_size} on every axis.")
-    channels = channels or 3
-    make = partial(create_model, name, num_classes=CLASSES, in_channels=channels, ndim=len(axes))
-    with _on_meta():
-        make()  # an error in what was asked for comes now, not from another process
-    return Subject(name, make, (channels, *axes))
-
-
-def _trained(path: str, size: str | None, channels: int | None) -> Subject:
-    network = load_network(path)
-    for option, given in (("--size", size), ("--channels", channels)):
-        if given is not None:
-            raise OptionError(
-                f"bench: {option} {given} has no effect on {path}, which knows its own input.\n"
-                "  Hint: leave it out, or name an architecture."
-            )
-    contract: Any = network.contract
-    return Subject(path, partial(load_network, path), (contract.channels, *contract.size))
-
-
-def load_network(path: str) -> nn.Module:
-    """The trained network in a run's folder or model file: a name that another process can call."""
-    from lenrek.models.model_file import load_model
-
-    return load_model(path)[0]
-
-
 def _affordable(subject: Subject) -> int:
     """Samples of a step that stays below `STEP_FLOPS`: a power of two, the same on every machine."""
     import torch
@@ -137,12 +82,6 @@ def _affordable(subject: Subject) -> int:
         network(torch.empty(1, *subject.shape, device="meta"))
     samples = STEP_FLOPS / (3 * max(counted_flops.get_total_flops(), 1))  # backward does the work of two forwards
     return 2 ** (max(1, min(MOST_SAMPLES, int(samples))).bit_length() - 1)
-
-
-def _on_meta() -> Any:
-    import torch
-
-    return torch.device("meta")
 
 
 def _rows(work: str, timings: dict[str, Timing]) -> Iterator[dict[str, Any]]:

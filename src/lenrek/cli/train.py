@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from lenrek.cli.console import accuracy_sentence, emit
+from lenrek.cli.subject import parse_size
 from lenrek.data.shown import shown
-from lenrek.errors import OptionError
 
 
 class Optimizer(StrEnum):
@@ -42,22 +42,6 @@ class Fit(StrEnum):
     stretch = "stretch"
     crop = "crop"
     pad = "pad"
-
-
-def parse_size(text: str | None) -> tuple[int, ...] | None:
-    """`96` or `64x96` as a tuple.
-
-    >>> parse_size("64x96")
-    (64, 96)
-    """
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise OptionError(
-            f"train: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96."
-        ) from None
 
 
 def train(
@@ -102,7 +86,7 @@ def train(
 ) -> None:
     """Train a network on labelled data, choose the best epoch on validation, evaluate it once on test."""
     options: dict[str, Any] = dict(
-        epochs=epochs, seed=seed, batch_size=batch_size, size=parse_size(size), fit=fit and fit.value,
+        epochs=epochs, seed=seed, batch_size=batch_size, size=parse_size(size, "train"), fit=fit and fit.value,
         optimizer=optimizer.value, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay,
         schedule=schedule.value, label_smoothing=label_smoothing, clip_norm=clip_norm, ema=ema, patience=patience,
         augment=augment, validation=validation, test=test, grouped=grouped, precision=precision.value,

@@ -186,8 +186,10 @@ def check_position(position: int, size: int, who: str, what: str) -> None:
 
 def _too_small(axis: int, n: int, k: int, d: int, before: int, after: int, who: str) -> str:
     extent, padded = d * (k - 1) + 1, n + before + after
+    lacking = extent - padded
     return (
         f"{who}: on axis {axis} the window covers {d}·({k} − 1) + 1 = {extent} samples, "
         f"but the padded input has {before} + {n} + {after} = {padded}.\n"
-        f"  Hint: give the input {extent - padded} more samples or as much padding, or make the kernel smaller."
+        f"  Hint: give the input {lacking} more {'sample' if lacking == 1 else 'samples'} or as much padding, "
+        "or make the kernel smaller."
     )

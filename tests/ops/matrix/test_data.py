@@ -148,7 +148,7 @@ def test_the_meta_device_knows_the_shapes():
             lambda: data_matrix(torch.zeros(1, 5), (7,), padding=[(0, 1)]),
             ShapeError,
             "data_matrix: on axis 0 the window covers 1·(7 − 1) + 1 = 7 samples, but the padded input has 0 + 5 + 1 = "
-            "6.\n  Hint: give the input 1 more samples or as much padding, or make the kernel smaller.",
+            "6.\n  Hint: give the input 1 more sample or as much padding, or make the kernel smaller.",
         ),
         (
             lambda: data_matrix_adjoint(torch.zeros(2, 9, 12), (4, 5), (2, 2)),

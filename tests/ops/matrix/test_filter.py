@@ -205,7 +205,7 @@ def test_the_meta_device_counts_the_entries():
             {"padding": [(0, 1)]},
             ShapeError,
             "filter_matrix: on axis 0 the window covers 1·(4 − 1) + 1 = 4 samples, but the padded input has "
-            "0 + 2 + 1 = 3.\n  Hint: give the input 1 more samples or as much padding, or make the kernel smaller.",
+            "0 + 2 + 1 = 3.\n  Hint: give the input 1 more sample or as much padding, or make the kernel smaller.",
         ),
         (
             (1, 1, 3),

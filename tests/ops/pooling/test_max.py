@@ -131,7 +131,7 @@ def test_what_lies_beyond_the_padding_never_counts():
             {"x": torch.zeros(1, 1, 3), "kernel_size": 4},
             ShapeError,
             "max_pool: on axis 0 the window covers 1·(4 − 1) + 1 = 4 samples, but the padded input has 0 + 3 + 0 = 3.\n"
-            "  Hint: give the input 1 more samples or as much padding, or make the kernel smaller.",
+            "  Hint: give the input 1 more sample or as much padding, or make the kernel smaller.",
         ),
         (
             {"x": torch.zeros(1, 1, 3), "kernel_size": 2, "padding": ((0, 3),), "stride": 1},
