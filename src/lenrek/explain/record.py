@@ -53,7 +53,8 @@ class Call:
         outputs: in the order of the operator's results; None for a result that is no tensor.
         written: volumes that it wrote into, as they were before (their present is among `outputs`).
         path: of the innermost module that was running; "" is the network itself.
-        live_bytes: memory of all that was computed and still alive just after, arguments included; parameters not.
+        live_bytes: memory of all that was computed and still alive just after, arguments included; the network's inputs
+            and parameters not. 0 where gradients are recorded.
     """
 
     operator: Any
@@ -97,11 +98,17 @@ class ModuleCall:
 
 @dataclass(eq=False)
 class Trace:
-    """All of one forward pass, in the order in which things began."""
+    """All of one forward pass, in the order in which things began.
+
+    Attributes:
+        kept: storage → bytes of what was computed and is still alive when `forward` has returned: its outputs and,
+            recorded as in training, what the gradient needs. Empty if it stopped.
+    """
 
     inputs: list[Volume]
     calls: list[Call] = field(default_factory=list)
     modules: list[ModuleCall] = field(default_factory=list)
+    kept: dict[int, int] = field(default_factory=dict)
 
     @property
     def outputs(self) -> list[Volume]:

@@ -15,10 +15,17 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_map
 
 from lenrek.explain.record import Trace, TraceError
 from lenrek.explain.watch import Watch
+
+RECURRENT = {
+    torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu,
+    torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_cell,
+}  # fmt: skip
 
 
 def trace(
@@ -42,19 +49,36 @@ def trace(
         >>> [(call.path, call.name, call.outputs[0].shape) for call in found.calls]
         [('0', 'aten.convolution', (1, 8, 6, 6)), ('1', 'aten.relu', (1, 8, 6, 6))]
     """
-    watch = Watch(model)
+    watch = Watch(model, gradients)
     given, named = tree_map(watch.as_input, (tuple(inputs), kwargs or {}))
     try:
         with (
             torch.set_grad_enabled(gradients),
             torch.compiler.set_stance("force_eager"),
             _hooks_of_all_modules(watch.enter, watch.leave),
+            _Recurrent(watch),
             watch,
         ):
-            model(*given, **named)
+            outputs = model(*given, **named)
+            watch.trace.kept = watch.still_alive()
+            del outputs
     except Exception as error:  # of the model's own code: anything at all
         raise TraceError(f"{who}: {watch.where_it_stopped(error)}", watch.trace) from error
     return watch.trace
+
+
+class _Recurrent(TorchFunctionMode):
+    """Gives PyTorch's recurrent functions parameters without values: they compare devices before any operator runs."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in RECURRENT:
+            with _disable_current_modes():
+                args, kwargs = tree_map(self._watch.without_values, (args, kwargs))
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager

@@ -25,9 +25,10 @@ class Watch(TorchDispatchMode):
     asks for them runs. Everything that comes from the input, a parameter or a buffer is without values.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, gradients: bool) -> None:
         super().__init__()
         self.trace = Trace([])
+        self._gradients = gradients
         self._running: list[ModuleCall] = []
         self._operator = ""  # the one being run, in words
         self._paths = {id(module): path for path, module in model.named_modules()}
@@ -36,9 +37,8 @@ class Watch(TorchDispatchMode):
         self._volumes: Any = WeakIdKeyDictionary()  # tensor without values → its volume now
         self._stand_ins: Any = WeakIdKeyDictionary()  # tensor with values → the one without that stands for it
         self._known: Any = WeakIdKeyDictionary()  # constants made here, with values
-        self._storages: dict[
-            int, tuple[StorageWeakRef, int]
-        ] = {}  # → its number; a weak reference keeps the key unique
+        # → its number; a weak reference keeps the key unique
+        self._storages: dict[int, tuple[StorageWeakRef, int]] = {}
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}  # of what was computed → number of bytes
 
     def as_input(self, value: Any) -> Any:
@@ -93,7 +93,7 @@ class Watch(TorchDispatchMode):
             raise NotImplementedError(
                 f"{func} writes what depends on the input into a constant made in the forward pass"
             )
-        args, kwargs = tree_map(self._without_values, (args, kwargs))
+        args, kwargs = tree_map(self.without_values, (args, kwargs))
         if "device" in kwargs:
             kwargs["device"] = torch.device("meta")
         given: tuple[Any, dict[str, Any]] = tree_map(self._volume, (args, kwargs))
@@ -106,7 +106,9 @@ class Watch(TorchDispatchMode):
         leaves = results if isinstance(results, tuple | list) else (results,)
         outputs = tuple(self._volume(leaf) if isinstance(leaf, Tensor) else None for leaf in tree_leaves(leaves))
         path = self._running[-1].path if self._running else ""
-        self.trace.calls.append(Call(func, *given, outputs, before, path, self._live_bytes()))
+        # While gradients are recorded almost everything stays alive: looking at it after every operator takes too long.
+        live_bytes = 0 if self._gradients else sum(self.still_alive().values())
+        self.trace.calls.append(Call(func, *given, outputs, before, path, live_bytes))
         self._operator = ""
         return results
 
@@ -125,7 +127,7 @@ class Watch(TorchDispatchMode):
                 self._known[leaf] = True
         return made
 
-    def _without_values(self, value: Any) -> Any:
+    def without_values(self, value: Any) -> Any:
         """What stands for a tensor that has values; whatever else as it is."""
         if not isinstance(value, Tensor) or value.is_meta:
             return value
@@ -133,6 +135,7 @@ class Watch(TorchDispatchMode):
             stand_in = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
             kind, name = self._names.get(id(value), ("constant", ""))
             values = value if value in self._known else None
+            stand_in.requires_grad_(value.requires_grad and value.is_leaf)
             self._stand_ins[value] = stand_in
             self._volumes[stand_in] = self._new(stand_in, kind, name, values)
         return self._stand_ins[value]
@@ -142,26 +145,26 @@ class Watch(TorchDispatchMode):
         if not isinstance(value, Tensor):
             return value
         if value not in self._volumes:
-            self._volumes[value] = self._new(value, "computed", "")
+            self._volumes[value] = self._new(value, *self._names.get(id(value), ("computed", "")))
         return self._volumes[value]
 
     def _seen(self, values: Any) -> list[Volume]:
         leaves = (leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor))
-        return [self._volume(self._without_values(leaf)) for leaf in leaves]
+        return [self._volume(self.without_values(leaf)) for leaf in leaves]
 
     def _new(self, tensor: Tensor, kind: str, name: str, values: Tensor | None = None) -> Volume:
         storage = tensor.untyped_storage()
         reference = StorageWeakRef(storage)
+        new = reference.cdata not in self._storages
         _, number = self._storages.setdefault(reference.cdata, (reference, len(self._storages)))
-        if kind == "computed" and number == len(self._storages) - 1:
+        if new and kind == "computed":
             self._alive[number] = (reference, storage.nbytes())
         return Volume(tuple(tensor.shape), tensor.dtype, kind, name, number, values)
 
-    def _live_bytes(self) -> int:
-        self._alive = {
-            number: (reference, size) for number, (reference, size) in self._alive.items() if not reference.expired()
-        }
-        return sum(size for _, size in self._alive.values())
+    def still_alive(self) -> dict[int, int]:
+        """Storage → bytes of what was computed and somebody still holds."""
+        self._alive = {number: one for number, one in self._alive.items() if not one[0].expired()}
+        return {number: size for number, (_, size) in self._alive.items()}
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> list[Tensor]:

@@ -25,7 +25,7 @@ class Branches(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """Szegedy et al. 2015, arXiv:1409.4842, with batch norm and without auxiliary classifiers, as torchvision has it."""
+    """Szegedy et al. 2015, arXiv:1409.4842, with batch norm, without auxiliary classifiers, as torchvision has it."""
 
     ROWS = (
         (64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64), None, (192, 96, 208, 16, 48, 64),

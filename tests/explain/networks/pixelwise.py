@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class UNet(nn.Module):
 
         self.down = nn.ModuleList(map(double, (in_channels, *widths[:-1]), widths))
         self.pool = nn.MaxPool2d(2) if ndim == 2 else nn.MaxPool3d(2)  # one module, used at every scale
-        self.up = nn.ModuleList(up(deep, high, 2, 2) for high, deep in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(up(deep, high, 2, 2) for high, deep in pairwise(widths))
         self.join = nn.ModuleList(double(2 * width, width) for width in widths[:-1])
         self.last = conv(widths[0], num_classes, 1)
 
