@@ -21,6 +21,7 @@ _HOMES = {
     "optimize": "lenrek.optimization.module",
     "explain_optimization": "lenrek.optimization.explain",
     "compile_inference": "lenrek.optimization.inference",
+    "equivariance": "lenrek.explain.equivariance",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
     "check_source": "lenrek.data.check",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from lenrek.data.check import check_source
     from lenrek.data.open import open_source
     from lenrek.errors import LenrekError
+    from lenrek.explain.equivariance import equivariance
     from lenrek.models.contract import InputContract
     from lenrek.models.create import create_model, list_models
     from lenrek.optimization.explain import explain_optimization

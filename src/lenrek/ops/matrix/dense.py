@@ -57,7 +57,7 @@ def to_dense(
     def flat(inputs: Tensor) -> Tensor:
         return _flat_output(layer(unflatten_volume(inputs, shape, order)), len(inputs), order)
 
-    with torch.no_grad(), _evaluating(layer):
+    with torch.no_grad(), evaluating(layer):
         features = prod(shape)
         bias = flat(like.new_zeros(1, features))[0]
         weight = bias.new_empty(bias.numel(), features)
@@ -85,7 +85,7 @@ def _like(layer: object, dtype: torch.dtype | None) -> Tensor:
 
 
 @contextmanager
-def _evaluating(layer: object) -> Iterator[None]:
+def evaluating(layer: object) -> Iterator[None]:
     """Evaluation mode for the time; each part's own mode afterwards."""
     parts = list(layer.modules()) if isinstance(layer, nn.Module) else []
     modes = [part.training for part in parts]
