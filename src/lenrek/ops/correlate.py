@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from lenrek.geometry import Boundary, Padding, check_boundary, check_reach
+from lenrek.ops.bilinear import apply
 from lenrek.ops.boundary import Sides, extend
 from lenrek.ops.compiled import correlate_compiled
 from lenrek.ops.direct import correlate_direct
-from lenrek.ops.gradients import Methods, Plan, correlate_by
+from lenrek.ops.gradients import Methods, Plan
 from lenrek.ops.layout import Layout, Sizes, check_fit, read_layout
 from lenrek.ops.method import Choice, Method, check_method, choose
 from lenrek.ops.prepared import Prepared, prepared
@@ -133,7 +134,7 @@ def run(
     elif way == "kernel":
         y = correlate_compiled(x, weight, plan.layout, bias)
     else:
-        y = finished(correlate_by(as_computed(x), as_computed(weight), plan), as_computed(bias), x)
+        y = finished(apply(plan, as_computed(x), as_computed(weight)), as_computed(bias), x)
     return y if batched else y.squeeze(0)
 
 

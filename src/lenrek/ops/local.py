@@ -8,9 +8,10 @@ from torch import Tensor
 
 from lenrek.errors import ShapeError
 from lenrek.geometry import Boundary, Padding, transposed_windows, windows
+from lenrek.ops.bilinear import apply, apply_transposed
 from lenrek.ops.boundary import extend, extend_adjoint
 from lenrek.ops.layout import Layout, check_fit, check_types, read_layout, shape
-from lenrek.ops.local_gradients import LocalPlan, local_by, local_transposed_by
+from lenrek.ops.local_gradients import LocalPlan
 from lenrek.ops.tensors import as_computed, finished
 
 
@@ -57,7 +58,7 @@ def local_correlate(
     _check_bias(bias, (weight.shape[ndim], *weight.shape[:ndim]), who)
     weight = as_computed(weight)
     extended = extend(as_computed(x if x.ndim == ndim + 2 else x.unsqueeze(0)), layout.sides, boundary, who)
-    y = local_by(extended, weight, _plan(extended.shape[2:], weight, layout))
+    y = apply(_plan(extended.shape[2:], weight, layout), extended, weight)
     return _finish(y, bias, x, ndim)
 
 
@@ -115,7 +116,7 @@ def local_correlate_transposed(
     _check_bias(bias, (groups * weight.shape[ndim + 1], *out_size), who)
     extended = [n + before + after for n, (before, after) in zip(out_size, layout.sides, strict=True)]
     weight, batched = as_computed(weight), as_computed(x if x.ndim == ndim + 2 else x.unsqueeze(0))
-    y = local_transposed_by(batched, weight, _plan(extended, weight, layout))
+    y = apply_transposed(_plan(extended, weight, layout), batched, weight)
     return _finish(extend_adjoint(y, layout.sides, boundary, who), bias, x, ndim)
 
 

@@ -1,9 +1,7 @@
 """Correlation with weights of its own at every position, and its two gradients.
 
 Position by position it is a matrix product of the window with the weights found there, so a batch of small products
-computes it; as each is linear in either operand, the three maps below are each other's gradients:
-
-    C(x, w) has the gradients T(g, w) and W(x, g); T(y, w) has C(g, w) and W(g, y); W(x, y) has T(y, g) and C(x, g).
+computes it.
 
 The weights are by far the largest operand (one kernel bank per position), and are read where they lie: the windows are
 copied in the order of the weights, not the weights in the order of the windows.
@@ -23,7 +21,9 @@ from lenrek.ops.windows import windows_of
 
 
 class LocalPlan(NamedTuple):
-    """layout without padding; sizes of the (extended) input, the output and the kernel; how the weights lie in memory.
+    """Maps of `lenrek.ops.bilinear`: x (batch, in_channels, *in_size), y (batch, out_channels, *out_size).
+
+    layout without padding; sizes of the (extended) input, the output and the kernel; how the weights lie in memory.
 
     channels_last: in_channels vary fastest, after the kernel's axes. Windows then are copied in longer runs.
     """
@@ -34,69 +34,14 @@ class LocalPlan(NamedTuple):
     kernel: Sizes
     channels_last: bool
 
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        return _join(torch.bmm(_columns(x, self), _rows(weight, self).mT), self)
 
-def local_by(x: Tensor, weight: Tensor, plan: LocalPlan) -> Tensor:
-    """C: x (batch, in_channels, *in_size) → (batch, out_channels, *out_size)."""
-    return _Forward.apply(x, weight, plan)
+    def input_gradient(self, y: Tensor, weight: Tensor) -> Tensor:
+        return _fold(torch.bmm(_split(y, self), _rows(weight, self)), y.shape[0], self)
 
-
-def local_transposed_by(y: Tensor, weight: Tensor, plan: LocalPlan) -> Tensor:
-    """T: y (batch, out_channels, *out_size) → (batch, in_channels, *in_size)."""
-    return _InputGradient.apply(y, weight, plan)
-
-
-class _Forward(torch.autograd.Function):
-    @staticmethod
-    def forward(x, weight, plan):
-        return _join(torch.bmm(_columns(x, plan), _rows(weight, plan).mT), plan)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, weight, ctx.plan = inputs
-        ctx.save_for_backward(x, weight)
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, weight = ctx.saved_tensors
-        for_x = _InputGradient.apply(grad, weight.conj(), ctx.plan) if ctx.needs_input_grad[0] else None
-        for_weight = _WeightGradient.apply(x.conj(), grad, ctx.plan) if ctx.needs_input_grad[1] else None
-        return for_x, for_weight, None
-
-
-class _InputGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(y, weight, plan):
-        return _fold(torch.bmm(_split(y, plan), _rows(weight, plan)), y.shape[0], plan)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        y, weight, ctx.plan = inputs
-        ctx.save_for_backward(y, weight)
-
-    @staticmethod
-    def backward(ctx, grad):
-        y, weight = ctx.saved_tensors
-        for_y = _Forward.apply(grad, weight.conj(), ctx.plan) if ctx.needs_input_grad[0] else None
-        for_weight = _WeightGradient.apply(grad, y.conj(), ctx.plan) if ctx.needs_input_grad[1] else None
-        return for_y, for_weight, None
-
-
-class _WeightGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(x, y, plan):
-        return _as_weight(torch.bmm(_split(y, plan).mT, _columns(x, plan)), plan)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        x, y, ctx.plan = inputs
-        ctx.save_for_backward(x, y)
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, y = ctx.saved_tensors
-        for_x = _InputGradient.apply(y.conj(), grad, ctx.plan) if ctx.needs_input_grad[0] else None
-        for_y = _Forward.apply(x.conj(), grad, ctx.plan) if ctx.needs_input_grad[1] else None
-        return for_x, for_y, None
+    def weight_gradient(self, x: Tensor, y: Tensor) -> Tensor:
+        return _as_weight(torch.bmm(_split(y, self).mT, _columns(x, self)), self)
 
 
 # What the products see: one matrix for each position and group, (∏out_size · groups, ·, ·).

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from lenrek.errors import OptionError
 from lenrek.geometry import Boundary, Padding, check_boundary, check_reach, transposed_windows
+from lenrek.ops.bilinear import apply_transposed
 from lenrek.ops.boundary import extend, extend_adjoint
 from lenrek.ops.direct import transposed_direct
-from lenrek.ops.gradients import Methods, Plan, transposed_by
+from lenrek.ops.gradients import Methods, Plan
 from lenrek.ops.layout import Layout, Sizes, read_layout
 from lenrek.ops.method import Method, check_method, choose
 from lenrek.ops.prepared import Prepared, prepared
@@ -139,7 +140,7 @@ def _run(
     if way == "direct":
         y = transposed_direct(values, kernels, plan.layout, plan.in_size)
     else:
-        y = transposed_by(values, kernels, plan)
+        y = apply_transposed(plan, values, kernels)
     if any(beyond):
         y = extend(y, [(0, extra) for extra in beyond], "zeros", who)
     if sides is not None:
