@@ -22,6 +22,7 @@ _HOMES = {
     "explain_optimization": "lenrek.optimization.explain",
     "compile_inference": "lenrek.optimization.inference",
     "equivariance": "lenrek.explain.equivariance",
+    "compare_distances": "lenrek.explain.distances",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
     "check_source": "lenrek.data.check",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from lenrek.data.check import check_source
     from lenrek.data.open import open_source
     from lenrek.errors import LenrekError
+    from lenrek.explain.distances import compare_distances
     from lenrek.explain.equivariance import equivariance
     from lenrek.models.contract import InputContract
     from lenrek.models.create import create_model, list_models

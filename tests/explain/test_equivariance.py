@@ -268,7 +268,7 @@ def test_bad_transforms(transform: object, sizes: object, message: str) -> None:
 
 
 def test_bad_boundary_and_plane() -> None:
-    with pytest.raises(OptionError, match=r"Shift: boundary is 'circle', expected one of .*\n  Hint: did you mean circ"):
+    with pytest.raises(OptionError, match=r"Shift: boundary is 'circle', expected one of .*\n  Hint: did you mean c"):
         Shift(boundary="circle")  # type: ignore[arg-type]
     with pytest.raises(OptionError) as raised:
         equivariance(nn.ReLU(), torch.randn(2, 1, 4, 5), Rotation((1, -1)))
