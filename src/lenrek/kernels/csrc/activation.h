@@ -13,26 +13,19 @@ constexpr bool is_clip(Activation a) {
     return a == Activation::identity || a == Activation::relu || a == Activation::relu6;
 }
 
-// 2^n · p(r) with x = n · ln 2 + r, |r| ≤ ln 2 / 2; p by least maximum error (Cephes, expf): within 2 ulp.
+inline Floats clip(Floats v, float low, float high) { return least(high, greatest(low, v)); }
+
+// 2^n · p(r) with x = n · ln 2 + r, |r| ≤ ln 2 / 2; p by least maximum error (Cephes, expf): within 2 ulp. Infinite where
+// n is 128, 0 where it is −127. What takes time is that steps wait for each other: hence the polynomial in pairs.
 inline Floats exponential(Floats x) {
-    constexpr float kRound = 12582912.f;  // 1.5 · 2²³: adding it drops the fraction
-    const Floats top = all(88.72f), bottom = all(-87.33f);
-    const Floats bounded = x > top ? top : x < bottom ? bottom : x;
-    const Floats n = (bounded * 1.44269504f + kRound) - kRound;
-    const Floats r = bounded - n * 0.693359375f + n * 2.12194440e-4f;
-    Floats p = all(1.9875691500e-4f);
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.f;
-    // In two steps, because 2^128 is no float.
-    const Ints exponent = __builtin_convertvector(n, Ints), half = exponent >> 1;
-    const Floats power = reinterpret_cast<Floats>((half + 127) << 23);
-    const Floats rest = reinterpret_cast<Floats>((exponent - half + 127) << 23);
-    const Floats e = p * power * rest;
-    return x > top ? all(__builtin_inff()) : x < bottom ? Floats{} : e;
+    constexpr float kRound = 12582912.f;  // 1.5 · 2²³: adding it drops the fraction, and leaves n in the lowest bits
+    const Floats bounded = clip(x, -88.f, 89.f);
+    const Floats rounded = bounded * 1.44269504f + kRound, n = rounded - kRound;
+    const Floats power = reinterpret_cast<Floats>((reinterpret_cast<Ints>(rounded) + 127) << 23);
+    const Floats r = bounded - n * 0.693359375f + n * 2.12194440e-4f, r2 = r * r;
+    const Floats high = 1.9875691500e-4f * r + 1.3981999507e-3f, middle = 8.3334519073e-3f * r + 4.1665795894e-2f;
+    const Floats low = 1.6666665459e-1f * r + 5.0000001201e-1f;
+    return (((high * r2 + middle) * r2 + low) * r2 + (r + 1.f)) * power;
 }
 
 // Worth writing the gradient through it down, rather than computing it in both passes of a backward.
@@ -42,33 +35,28 @@ constexpr bool is_costly(Activation a) { return a == Activation::gelu || a == Ac
 struct Normal {
     Floats below, density;
     explicit Normal(Floats z) {
-        const Floats magnitude = z < 0.f ? -z : z;
+        const Floats magnitude = reinterpret_cast<Floats>(reinterpret_cast<Ints>(z) & 0x7fffffff);
         const Floats e = exponential(z * z * -0.5f);
         const Floats t = 1.f / (1.f + magnitude * (0.3275911f * 0.70710678f));
-        Floats p = all(1.061405429f);
-        p = p * t - 1.453152027f;
-        p = p * t + 1.421413741f;
-        p = p * t - 0.284496736f;
-        p = p * t + 0.254829592f;
-        const Floats tail = 0.5f * (p * t * e);  // 1 − Φ(|z|)
+        Floats p = all(0.5307027145f);  // half of theirs
+        p = p * t - 0.7265760135f;
+        p = p * t + 0.7107068705f;
+        p = p * t - 0.142248368f;
+        p = p * t + 0.127414796f;
+        const Floats tail = p * t * e;  // 1 − Φ(|z|)
         below = z < 0.f ? tail : 1.f - tail;
         density = e * 0.39894228f;
     }
 };
 
-inline Floats clip(Floats v, float low, float high) {
-    v = v < low ? all(low) : v;
-    return v > high ? all(high) : v;
-}
-
 template <Activation A>
 inline Floats activate(Floats z, [[maybe_unused]] float slope) {
-    if constexpr (A == Activation::relu) return z < 0.f ? Floats{} : z;
+    if constexpr (A == Activation::relu) return greatest(0.f, z);
     if constexpr (A == Activation::leaky_relu) return z > 0.f ? z : z * slope;
     if constexpr (A == Activation::relu6) return clip(z, 0.f, 6.f);
     if constexpr (A == Activation::gelu) return z * Normal(z).below;
     if constexpr (A == Activation::silu) return z / (1.f + exponential(-z));
-    if constexpr (A == Activation::hardswish) return z * clip(z + 3.f, 0.f, 6.f) / 6.f;
+    if constexpr (A == Activation::hardswish) return z * clip(z * (1 / 6.f) + 0.5f, 0.f, 1.f);
     return z;
 }
 
@@ -94,7 +82,7 @@ inline Floats activate_backward(Floats gradient, Floats z, [[maybe_unused]] floa
         return gradient * (sigmoid * (1.f + z * (1.f - sigmoid)));
     }
     if constexpr (A == Activation::hardswish) {
-        const Floats middle = gradient * (z / 3.f + 0.5f);
+        const Floats middle = gradient * (z * (1 / 3.f) + 0.5f);
         return z <= -3.f ? Floats{} : z >= 3.f ? gradient : middle;
     }
     return gradient;
