@@ -13,7 +13,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from lenrek.explain.record import Call, ModuleCall, Trace, Volume
 
-MOST_KNOWN_VALUES = 1 << 16  # of a constant made in the forward pass: larger ones have no values
+MOST_KNOWN_VALUES = 1 << 16  # of a constant: larger ones have no values
 _aten = torch.ops.aten
 TO_BE_FILLED = {_aten.zeros, _aten.ones, _aten.empty, _aten.full, _aten.empty_strided}
 
@@ -134,7 +134,8 @@ class Watch(TorchDispatchMode):
         if value not in self._stand_ins:
             stand_in = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
             kind, name = self._names.get(id(value), ("constant", ""))
-            values = value if value in self._known else None
+            small = kind == "constant" and value.numel() <= MOST_KNOWN_VALUES  # made outside, as by x[:, [2, 1, 0]]
+            values = value if value in self._known or small else None
             stand_in.requires_grad_(value.requires_grad and value.is_leaf)
             self._stand_ins[value] = stand_in
             self._volumes[stand_in] = self._new(stand_in, kind, name, values)
