@@ -134,7 +134,7 @@ class Watch(TorchDispatchMode):
         if value not in self._stand_ins:
             stand_in = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="meta")
             kind, name = self._names.get(id(value), ("constant", ""))
-            small = kind == "constant" and value.numel() <= MOST_KNOWN_VALUES  # made outside, as by x[:, [2, 1, 0]]
+            small = kind == "constant" and value.numel() <= MOST_KNOWN_VALUES  # made outside the forward pass
             values = value if value in self._known or small else None
             stand_in.requires_grad_(value.requires_grad and value.is_leaf)
             self._stand_ins[value] = stand_in
