@@ -21,8 +21,12 @@ _HOMES = {
     "optimize": "lenrek.optimization.module",
     "explain_optimization": "lenrek.optimization.explain",
     "compile_inference": "lenrek.optimization.inference",
+    "summary": "lenrek.explain.summary",
+    "Summary": "lenrek.explain.summary",
     "equivariance": "lenrek.explain.equivariance",
     "compare_distances": "lenrek.explain.distances",
+    "find_convolution": "lenrek.explain.find_convolution",
+    "singular_values": "lenrek.explain.spectrum",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
     "check_source": "lenrek.data.check",
@@ -38,6 +42,9 @@ if TYPE_CHECKING:
     from lenrek.errors import LenrekError
     from lenrek.explain.distances import compare_distances
     from lenrek.explain.equivariance import equivariance
+    from lenrek.explain.find_convolution import find_convolution
+    from lenrek.explain.spectrum import singular_values
+    from lenrek.explain.summary import Summary, summary
     from lenrek.models.contract import InputContract
     from lenrek.models.create import create_model, list_models
     from lenrek.optimization.explain import explain_optimization

@@ -16,11 +16,15 @@ from lenrek.cli.bench import bench
 from lenrek.cli.console import fail
 from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
+from lenrek.cli.distances import distances
 from lenrek.cli.doctor import doctor
+from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.export import export
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
+from lenrek.cli.spectrum import spectrum
+from lenrek.cli.summary import summary
 from lenrek.cli.train import train
 from lenrek.errors import LenrekError
 
@@ -49,7 +53,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Convolutional networks you can see through, at the full speed of the CPU you already have.",
 )
-for command in (train, evaluate, predict, export, models, bench, doctor):
+for command in (train, evaluate, predict, export, models, equivariance, distances, spectrum, bench, doctor, summary):
     app.command()(interruptible(command))
 data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))
