@@ -31,7 +31,7 @@ WAYS = {
     "lenrek, bfloat16": Precision("bf16", True, "lenrek.optimize"),
 }
 TASKS = {"Fashion-MNIST": "fashion-mnist", "CIFAR-10 (JPEG)": "cifar10-jpeg.tar.gz"}
-OPTIONS = {"model": "resnet9_small", "epochs": 3, "augment": "shift=0.06,flip", "progress": False}
+OPTIONS = {"model": "resnet9_small", "epochs": 2, "augment": "shift=0.06,flip", "progress": False}
 
 
 def train(task: str, way: str, seed: int) -> dict[str, object]:
