@@ -136,10 +136,11 @@ def find_convolution(
     in_size, out_size = shape[1:], outs[1:]
     strides = [per_axis(stride, len(in_size), WHO, "stride")] if stride is not None else _strides(in_size, out_size)
     best: tuple[Projection, _Geometry] | None = None
+    pairs = prod(in_size) * prod(out_size)
     for candidate in strides:
         for geometry in _geometries(matrix, outs, shape, tuple(candidate)):
             found = from_dense(_linear(matrix, bias), in_size, **geometry.options(), tolerance=tolerance)
-            if best is None or _rank(found, geometry) < _rank(*best):
+            if best is None or _rank(found, geometry, pairs) < _rank(*best, pairs):
                 best = found, geometry
         if best is not None and best[0].distance <= best[0].tolerance:
             break
@@ -161,10 +162,13 @@ class _Geometry:
         }  # fmt: skip
 
 
-def _rank(found: Projection, geometry: _Geometry) -> tuple[bool, float]:
-    """Lower is better: what fits with the smaller kernel, or if nothing fits, what fits best."""
-    fits = found.distance <= found.tolerance
-    return not fits, prod(geometry.kernel) if fits else found.distance
+def _rank(found: Projection, geometry: _Geometry, pairs: int) -> tuple[bool, float]:
+    """Lower is better: what fits with the smaller kernel, or if nothing fits, what leaves least unexplained.
+
+    A larger kernel always explains more, so the rest is divided by the entries that its taps leave free.
+    """
+    fits, taps = found.distance <= found.tolerance, prod(geometry.kernel)
+    return not fits, taps if fits else found.distance**2 / max(pairs - taps, 0.5)
 
 
 def _geometries(
