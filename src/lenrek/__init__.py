@@ -27,6 +27,8 @@ _HOMES = {
     "compare_distances": "lenrek.explain.distances",
     "find_convolution": "lenrek.explain.find_convolution",
     "singular_values": "lenrek.explain.spectrum",
+    "receptive_field": "lenrek.explain.receptive",
+    "effective_receptive_field": "lenrek.explain.effective",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
     "check_source": "lenrek.data.check",
@@ -41,8 +43,10 @@ if TYPE_CHECKING:
     from lenrek.data.open import open_source
     from lenrek.errors import LenrekError
     from lenrek.explain.distances import compare_distances
+    from lenrek.explain.effective import effective_receptive_field
     from lenrek.explain.equivariance import equivariance
     from lenrek.explain.find_convolution import find_convolution
+    from lenrek.explain.receptive import receptive_field
     from lenrek.explain.spectrum import singular_values
     from lenrek.explain.summary import Summary, summary
     from lenrek.models.contract import InputContract

@@ -23,6 +23,7 @@ from lenrek.cli.evaluate import evaluate
 from lenrek.cli.export import export
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
+from lenrek.cli.receptive import receptive_field
 from lenrek.cli.spectrum import spectrum
 from lenrek.cli.summary import summary
 from lenrek.cli.train import train
@@ -53,7 +54,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Convolutional networks you can see through, at the full speed of the CPU you already have.",
 )
-for command in (train, evaluate, predict, export, models, equivariance, distances, spectrum, bench, doctor, summary):
+for command in (
+    train,
+    evaluate,
+    predict,
+    export,
+    models,
+    receptive_field,
+    equivariance,
+    distances,
+    spectrum,
+    bench,
+    doctor,
+    summary,
+):
     app.command()(interruptible(command))
 data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))

@@ -6,12 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Protocol
 
 from lenrek.errors import ShapeError
 from lenrek.geometry.transposed import TransposedAxisWindow
 from lenrek.geometry.window import AxisWindow, check_position, clip
 
 Window = AxisWindow | TransposedAxisWindow
+
+
+class Reads(Protocol):
+    """Whatever reads inputs first + step·p to first + step·p + reach for its output p."""
+
+    @property
+    def first(self) -> int | Fraction: ...
+    @property
+    def step(self) -> int | Fraction: ...
+    @property
+    def reach(self) -> int | Fraction: ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,7 @@ class ReceptiveField:
     stride: Fraction = Fraction(1)
     start: Fraction = Fraction(0)
 
-    def through(self, window: Window) -> ReceptiveField:
+    def through(self, window: Reads) -> ReceptiveField:
         """The field of the features that `window` computes from features with this field.
 
         Source: Araujo, Norris & Sim 2019, doi:10.23915/distill.00021.

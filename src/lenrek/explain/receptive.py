@@ -1,0 +1,223 @@
+"""Receptive fields of any network, by following its operators: exact, with branches, borders and several axes."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from lenrek.errors import OptionError
+from lenrek.explain.fields.follow import follow
+from lenrek.explain.fields.span import Span
+from lenrek.explain.inputs import InputSize, inputs_of
+from lenrek.explain.layer_field import LayerField, axes_of
+from lenrek.explain.receptive_text import as_table
+from lenrek.explain.record import Call, ModuleCall, Trace, TraceError, Volume
+from lenrek.explain.trace import trace
+
+WHO = "receptive_field"
+SILENT = {"aten.clone", "aten._unsafe_view", "aten._to_copy", "aten.copy_", "aten.lift_fresh"}  # move, compute nothing
+
+
+class ReceptiveFields:
+    """What every layer of a network sees, along each axis of its input. `print` shows a table.
+
+    Attributes:
+        layers: every run of a module, and every operator that runs outside the innermost modules, in their order.
+        input_shapes: of the network's inputs, for a batch of one sample.
+    """
+
+    def __init__(self, layers: list[LayerField], input_shapes: list[tuple[int, ...]]) -> None:
+        self.layers = layers
+        self.input_shapes = input_shapes
+
+    def __getitem__(self, name: str) -> LayerField:
+        """A layer by its name; "" is the network itself.
+
+        Raises:
+            OptionError: there is none of this name.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = [layer.name for layer in self.layers if layer.name]
+        near = difflib.get_close_matches(name, names, n=3)
+        meant = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(names[:12])} …"
+        raise OptionError(f"{WHO}: there is no layer {name!r}.\n  Hint: {meant}")
+
+    def box(
+        self, position: Sequence[int], layer: str | None = None, *, clipped: bool = True, input: int = 0
+    ) -> tuple[range, ...]:
+        """The inputs that a feature sees, from the first to the last along each axis of the input.
+
+        Args:
+            position: (row, column), or however many axes the layer's output has after batch and channels; with the
+                channel before them for that channel alone. () where there are none.
+            layer: its name; by default the network's output.
+            clipped: only inputs that exist, exactly. False: as if the input and the features had no borders.
+            input: which of the network's inputs.
+        Returns:
+            A range per axis; an empty one where the feature depends on nothing.
+        Raises:
+            OptionError: no such layer or position, or nothing is known of it.
+        Example:
+            >>> found = receptive_field(nn.Conv2d(3, 8, 5, stride=2, padding=2), (3, 32, 32))
+            >>> found.box((0, 3)), found.box((0, 3), clipped=False)
+            ((range(0, 3), range(4, 9)), (range(-2, 3), range(4, 9)))
+        """
+        return self[layer or ""].box(position, clipped=clipped, input=self._number(input))
+
+    def reaches(self, pixel: Sequence[int], layer: str | None = None, *, input: int = 0) -> tuple[range, ...]:
+        """The features that an input reaches, from the first to the last along each axis of the layer's output.
+
+        Args:
+            pixel: (row, column), or a position along every axis of the input after batch and channels.
+            layer, input: as for `box`.
+        Example:
+            >>> receptive_field(nn.Conv2d(3, 8, 5, stride=2, padding=2), (3, 32, 32)).reaches((4, 0))
+            (range(1, 4), range(0, 2))
+        """
+        number = self._number(input)
+        sizes = [self.input_shapes[number][axis] for axis in axes_of(self.input_shapes[number])]
+        if len(pixel) != len(sizes) or not all(0 <= at < n for at, n in zip(pixel, sizes, strict=True)):
+            raise OptionError(
+                f"{WHO}: pixel is {tuple(pixel)}, expected one position for each axis of the input, "
+                f"below {tuple(sizes)}."
+            )
+        return self[layer or ""].reaches(pixel, input=number)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready: sizes, strides, starts and centres in input samples, per layer and axis."""
+        return {
+            "inputs": [list(shape) for shape in self.input_shapes],
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
+
+    def __str__(self) -> str:
+        return as_table(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self.layers)} layers>"
+
+    def _number(self, input: int) -> int:
+        if not 0 <= input < len(self.input_shapes):
+            raise OptionError(f"{WHO}: input is {input}, but the network has {len(self.input_shapes)}.")
+        return input
+
+
+class StoppedError(TraceError):
+    """The forward pass stopped; `found` holds the layers before."""
+
+    def __init__(self, message: str, trace: Trace, found: ReceptiveFields) -> None:
+        super().__init__(message, trace)
+        self.found = found
+
+
+def receptive_field(
+    model: nn.Module, input_size: InputSize | Tensor | Sequence[Tensor] | None = None
+) -> ReceptiveFields:
+    """What every layer of `model` sees of its input: size, stride and centre of every feature's receptive field.
+
+    The network's operators are followed one by one, so that functional calls, branches, residuals, unequal axes,
+    transposed and resized features, attention and norms count as what they compute. Whatever the weights are: a weight
+    that happens to be zero, or a mask, is not looked at. An operator that is not known makes what follows "unknown".
+
+    Args:
+        model: any network; it is run as in evaluation (batch norm depends on its own sample alone), on sizes only.
+        input_size: (channels, *size); for several inputs one such tuple each, or example tensors. By default the
+            model's own contract.
+    Raises:
+        StoppedError: the forward pass failed; its `found` tells the layers before.
+        ShapeError: a size that is none.
+    Source: Araujo, Norris & Sim 2019, doi:10.23915/distill.00021.
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.MaxPool2d(2))
+        >>> found = receptive_field(model, (3, 32, 32))
+        >>> field = found["1"].fields[0]
+        >>> str(field.size), str(field.stride), str(field.start), str(field.centre)
+        ('5', '4', '-1', '1')
+    """
+    inputs = inputs_of(model, input_size, who=WHO)
+    with evaluated(model):
+        try:
+            found, stopped = trace(model, inputs, who=WHO), None
+        except TraceError as error:
+            found, stopped = error.trace, error
+    fields = ReceptiveFields(_layers(found, model), [volume.shape for volume in found.inputs])
+    if stopped is not None:
+        raise StoppedError(str(stopped), found, fields) from stopped
+    return fields
+
+
+@contextmanager
+def evaluated(model: nn.Module) -> Iterator[None]:
+    """`model` in evaluation; afterwards every module is again in the mode in which it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _layers(found: Trace, model: nn.Module) -> list[LayerField]:
+    rows = _rows(found)
+    spans: list[list[list[Span]]] = [[[] for _ in found.inputs] for _ in rows]
+    buffers = dict(model.named_buffers())
+    moments: dict[int, list[int]] = {}
+    for place, (moment, _, _) in enumerate(rows):
+        moments.setdefault(moment, []).append(place)
+    for number, volume in enumerate(found.inputs):
+        for axis in axes_of(volume.shape):
+
+            def look(done: int, span: Callable[[Volume], Span], number: int = number) -> None:
+                for place in moments.get(done, ()):
+                    spans[place][number].append(span(rows[place][2]))
+
+            follow(found, number, axis, buffers, look)
+    shapes = [volume.shape for volume in found.inputs]
+    layers, times = [], Counter[str]()
+    for (_, source, volume), seen in zip(rows, spans, strict=True):
+        if isinstance(source, Call) and all(span.nothing for axes in seen for span in axes):
+            continue
+        operator = source.name.partition(".")[2] if isinstance(source, Call) else ""
+        name = f"{source.path}.{operator}".strip(".") if operator else source.path
+        times[name] += 1
+        layers.append(
+            LayerField(
+                name=f"{name}#{times[name]}" if times[name] > 1 else name,
+                type=operator if isinstance(source, Call) else type(source.module).__name__,
+                shape=volume.shape,
+                innermost=isinstance(source, Call) or _is_innermost(source, found),
+                spans=tuple(map(tuple, seen)),
+                input_shapes=tuple(shapes),
+            )
+        )
+    return layers
+
+
+def _rows(found: Trace) -> list[tuple[int, Call | ModuleCall, Volume]]:
+    """What is told of: after how many calls it had run, what it is, and its (first) output."""
+    rows: list[tuple[int, int, Call | ModuleCall, Volume]] = []
+    inside: set[int] = set()
+    for call in found.modules:
+        if call.last >= 0 and call.outputs:
+            rows.append((call.last, -call.depth, call, call.outputs[0]))
+        if _is_innermost(call, found):
+            inside.update(range(call.first, call.last if call.last >= 0 else len(found.calls)))
+    for place, one in enumerate(found.calls):
+        outputs = [volume for volume in one.outputs if volume is not None]
+        if place not in inside and outputs and not one.operator.is_view and one.name not in SILENT:
+            rows.append((place + 1, -len(found.modules), one, outputs[0]))  # before the modules that end with it
+    return [(done, source, volume) for done, _, source, volume in sorted(rows, key=lambda row: row[:2])]
+
+
+def _is_innermost(call: ModuleCall, found: Trace) -> bool:
+    """Whether no other module runs inside."""
+    after = found.modules.index(call) + 1
+    return after == len(found.modules) or found.modules[after].depth <= call.depth
