@@ -12,9 +12,8 @@ from torch import Tensor
 
 from lenrek.drawing.plot import Curve, line_plot
 from lenrek.errors import OptionError
-from lenrek.explain.interior import interior, output_frame
+from lenrek.explain.interior import fields_of, interior, output_frame
 from lenrek.explain.layer_outputs import LayerOutputs, Network, as_samples
-from lenrek.explain.measured_fields import measured_fields
 from lenrek.explain.transforms import Frame, Transform, read_transform
 
 WHO = "equivariance"
@@ -167,7 +166,7 @@ def equivariance(
         output = None
         masks: list[Tensor | None] = [None] * len(amounts)
         if like.ndim == samples.ndim:
-            fields = measured_fields(lambda probe: run(probe)[1][0], samples.shape[1:])
+            fields = fields_of(model, samples.shape[1:], layer)
             output = output_frame(fields, tuple(like.shape[2:]), given)
             masks = [interior(chosen, amount, fields, given, output) for amount in amounts]
         sums = [_Sums() for _ in amounts]

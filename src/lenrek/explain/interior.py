@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from lenrek.errors import LenrekError
+from lenrek.explain.layer_outputs import Network
+from lenrek.explain.receptive import receptive_field as traced_fields
 from lenrek.explain.transforms import Frame, Grid, Transform
 from lenrek.geometry.receptive import ReceptiveField
+
+
+class _Function(nn.Module):
+    """A function, for those who ask for a module."""
+
+    def __init__(self, function: Network) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def fields_of(model: Network, in_shape: Sequence[int], layer: str) -> list[ReceptiveField | None]:
+    """Per spatial axis the receptive field of a layer's outputs; None where all see the whole axis, or it is unknown.
+
+    Args:
+        in_shape: (channels, *size).
+        layer: its name, "" for the network's output.
+    Example:
+        >>> (field,) = fields_of(nn.Conv1d(1, 1, 3, stride=2, padding=1), (1, 9), "")
+        >>> str(field.size), str(field.stride), str(field.start)
+        ('3', '2', '-1')
+    """
+    try:
+        found = traced_fields(model if isinstance(model, nn.Module) else _Function(model), in_shape)[layer].fields
+    except LenrekError:  # it asks for values while it runs, so that its operators cannot be followed without
+        return [None] * (len(in_shape) - 1)
+    return [
+        ReceptiveField(field.size, field.stride, field.start)
+        if field.kind == "regular" and field.size and field.stride and field.stride > 0 and field.start is not None
+        else None
+        for field in found
+    ]
 
 
 def output_frame(fields: list[ReceptiveField | None], size: tuple[int, ...], frame: Frame) -> Frame:
