@@ -40,11 +40,11 @@ def fitted(magnitude: np.ndarray) -> Fit | None:
 
     Moments rather than a search: they always exist, and of stacked convolutions they are what theory tells.
 
+    Source: Luo, Li, Urtasun & Zemel 2016, arXiv:1701.04128, §2 and §3.1.
     Example:
         >>> fit = fitted(np.convolve(np.ones(3), np.ones(3)))  # two layers of kernel 3: variance 2 · (3² − 1)/12
         >>> fit.mean, round(fit.sd[0] ** 2, 6), fit.effective_size
         ((2.0,), 1.333333, 5.0)
-    Source: Luo, Li, Urtasun & Zemel 2016, arXiv:1701.04128, §2 and §3.1.
     """
     peak = magnitude.max(initial=0.0)
     if not peak > 0:

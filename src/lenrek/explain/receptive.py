@@ -27,7 +27,8 @@ class ReceptiveFields:
     """What every layer of a network sees, along each axis of its input. `print` shows a table.
 
     Attributes:
-        layers: every run of a module, and every operator that runs outside the innermost modules, in their order.
+        layers: every run of a module, and every operator that runs outside the innermost modules, in their order;
+            without those whose output does not depend on the input.
         input_shapes: of the network's inputs, for a batch of one sample.
     """
 
@@ -183,8 +184,8 @@ def _layers(found: Trace, model: nn.Module) -> list[LayerField]:
     shapes = [volume.shape for volume in found.inputs]
     layers, times = [], Counter[str]()
     for (_, source, volume), seen in zip(rows, spans, strict=True):
-        if isinstance(source, Call) and all(span.nothing for axes in seen for span in axes):
-            continue
+        if source is not found.modules[0] and all(span.nothing for axes in seen for span in axes):
+            continue  # weights made of weights
         operator = source.name.partition(".")[2] if isinstance(source, Call) else ""
         name = f"{source.path}.{operator}".strip(".") if operator else source.path
         times[name] += 1
