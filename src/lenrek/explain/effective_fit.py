@@ -43,8 +43,8 @@ def fitted(magnitude: np.ndarray) -> Fit | None:
     Source: Luo, Li, Urtasun & Zemel 2016, arXiv:1701.04128, §2 and §3.1.
     Example:
         >>> fit = fitted(np.convolve(np.ones(3), np.ones(3)))  # two layers of kernel 3: variance 2 · (3² − 1)/12
-        >>> fit.mean, round(fit.sd[0] ** 2, 6), fit.effective_size
-        ((2.0,), 1.333333, 5.0)
+        >>> round(fit.mean[0], 6), round(fit.sd[0] ** 2, 6), fit.effective_size
+        (2.0, 1.333333, 5.0)
     """
     peak = magnitude.max(initial=0.0)
     if not peak > 0:
