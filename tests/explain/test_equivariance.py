@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import lenrek
 from lenrek.errors import ModelError, OptionError, ShapeError
 from lenrek.explain.equivariance import equivariance
 from lenrek.explain.transforms import Contrast, Flip, Rotation, Scaling, Shift
@@ -64,6 +65,13 @@ def test_the_interior_is_what_counting_by_hand_gives() -> None:
     assert point.interior_share == 13 / 20
     (point,) = equivariance(layer, torch.randn(1, 1, 20), sizes=(-3,)).points
     assert point.interior_share == 13 / 20
+
+
+def test_the_interior_counts_what_the_output_is_interpolated_from() -> None:
+    layer = nn.Conv1d(1, 1, 3, stride=2, padding=1)
+    (point,) = equivariance(layer, torch.randn(1, 1, 20), sizes=(1,)).points
+    # Outputs 1 … 9 of 10 have whole windows; half an output further, cubic interpolation reads p − 2 … p + 1.
+    assert point.interior_share == 6 / 10
 
 
 def test_a_stride_keeps_multiples_of_it_and_breaks_the_rest() -> None:
@@ -129,6 +137,15 @@ def test_a_flip_on_the_grid_of_an_even_kernel() -> None:
         layer.weight.copy_(torch.tensor([1.0, 2.0, 2.0, 1.0]))
     whole = equivariance(layer, torch.randn(2, 1, 16), "flip")  # 16 = 4 + 4·3: symmetric about the middle
     assert (errors(whole)[0], whole.step) == (pytest.approx(0, abs=EXACT), (3,))
+
+
+def test_a_flip_of_causal_outputs() -> None:
+    layer = lenrek.nn.Conv(1, 1, (3,), padding="causal")  # each output lies one sample before its own place
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([1.0, 2.0, 1.0]))
+    (point,) = equivariance(layer, torch.randn(2, 1, 15), "flip").points
+    assert point.interior < EXACT
+    assert point.interior_share == 13 / 15  # all but the two that see the padding
 
 
 def test_quarter_turns_are_exact_for_kernels_with_that_symmetry() -> None:
