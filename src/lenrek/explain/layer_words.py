@@ -42,9 +42,9 @@ def options_of(module: nn.Module) -> str:
             elif name == "stride" and _is_pool(module) and text and value != kernel:
                 words.append(f"stride {text}")
     else:
-        for name, usual in _OTHER.items():
+        for name, default in _OTHER.items():
             value = getattr(module, name, None)
-            if isinstance(value, int | float | tuple | list | str) and not isinstance(value, bool) and value != usual:
+            if isinstance(value, int | float | tuple | list | str) and not isinstance(value, bool) and value != default:
                 words.append(f"{name.removeprefix('num_').replace('_', ' ')} {_numbers(value)}")
         if isinstance(module, nn.MultiheadAttention):
             words.append(f"heads {module.num_heads}")

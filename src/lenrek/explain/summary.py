@@ -183,9 +183,9 @@ def summary(
         >>> from lenrek.models.create import create_model
         >>> found = summary(create_model("lenet5", num_classes=10, in_channels=1), (1, 32, 32))
         >>> found.totals.parameters, found.totals.macs
-        (61706, 416520)
-        >>> found["conv2"].macs, found["conv2"].outputs
-        (240000, ((1, 16, 10, 10),))
+        (61706, 558120)
+        >>> [(part.name, round(part.parameters, 2), round(part.macs, 2)) for part in found.parts]
+        [('features', 0.04, 0.89), ('classifier', 0.96, 0.11)]
     """
     lazy = [name for name, parameter in model.named_parameters() if is_lazy(parameter)]
     if lazy:

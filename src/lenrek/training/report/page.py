@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lenrek.data.shown import counted, shown
+from lenrek.drawing.page import fill_page
 from lenrek.drawing.pictures import picture
 from lenrek.models.tensor_file import write_bytes_atomically
 from lenrek.training.evaluation import ClassScores, Evaluation
@@ -62,17 +62,11 @@ def write_report(path: str | Path, record: RunRecord) -> Path:
 
 def render(record: RunRecord) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "duration": duration, "counted": counted, "shown": shown}
     split = headline_split(record)
     evaluation = record.evaluations[split] if split else None
-    return environment.get_template("template.html").render(
+    return fill_page(
+        Path(__file__).with_name("template.html"),
+        {"percent": percent, "duration": duration, "counted": counted, "shown": shown},
         record=record,
         noun=record.data.kind,
         split=split,
