@@ -62,9 +62,10 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_pictures_are_what_their_script_draws() -> None:
-    pictures = runpy.run_path(str(ROOT / "docs" / "draw_windows.py"))["PICTURES"]
-    for name, draw in pictures.items():
-        assert (ROOT / "docs" / name).read_text() == draw(), f"run python docs/draw_windows.py: {name} is out of date"
+    for script in ("draw_windows.py", "draw_receptive.py"):
+        for name, draw in runpy.run_path(str(ROOT / "docs" / script))["PICTURES"].items():
+            drawn = (ROOT / "docs" / name).read_text(encoding="utf-8")
+            assert drawn == draw(), f"run python docs/{script}: {name} is out of date"
 
 
 def test_a_wrong_output_is_noticed() -> None:
