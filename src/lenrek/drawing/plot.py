@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,9 +13,10 @@ from markupsafe import Markup
 from lenrek.drawing.svg import drawing, element, path
 from lenrek.drawing.ticks import linear_ticks, log_ticks
 
-WIDTH, HEIGHT = 460, 260
+WIDTH, HEIGHT = 460, 268
 LEFT, RIGHT, TOP, BOTTOM = 48, 366, 22, 226
 LABEL_HEIGHT = 32
+LETTER = 7.5  # of a label, at most, on average
 LOG_FROM_RATIO = 20.0
 MARGIN = 12  # around a picture that stands alone
 STYLE = """
@@ -110,14 +112,16 @@ def line_plot(
     for curve, label_y in zip(drawn, label_positions, strict=True):
         lines = [[(x(place), y(value)) for place, value in run] for run in curve.runs()]
         parts.append(_line(curve.name, lines, label_y, written(curve.finite()[-1][1]), dots))
-    return drawing(WIDTH, HEIGHT, _in_words(title, x_name, drawn, written, log), parts, class_="chart")
+    width = max(WIDTH, RIGHT + 14 + LETTER * max(len(curve.name) for curve in drawn))
+    return drawing(width, HEIGHT, _in_words(title, x_name, drawn, written, log), parts, class_="chart")
 
 
 def standalone(picture: Markup) -> str:
     """A picture as a file of its own, with the colours that a page would give it."""
     head, _, rest = str(picture).partition(">")
-    box = f"{-MARGIN} {-MARGIN} {WIDTH + 2 * MARGIN} {HEIGHT + 2 * MARGIN}"
-    head = head.replace(f'viewBox="0 0 {WIDTH} {HEIGHT}"', f'viewBox="{box}" xmlns="http://www.w3.org/2000/svg"')
+    width, height = map(float, re.findall(r'viewBox="0 0 (\S+) (\S+)"', head)[0])
+    box = f"{-MARGIN} {-MARGIN} {width + 2 * MARGIN:g} {height + 2 * MARGIN:g}"
+    head = re.sub(r'viewBox="[^"]*"', f'viewBox="{box}" xmlns="http://www.w3.org/2000/svg"', head)
     return f"{head}><style>{STYLE}</style>{rest}\n"
 
 
@@ -130,7 +134,7 @@ def _heights(ticks: Sequence[tuple[float, str]]) -> Iterator[Markup]:
 def _places(ticks: Sequence[tuple[float, str]], name: str) -> Iterator[Markup]:
     for at, text in ticks:
         yield element("text", text, class_="tick", x=at, y=BOTTOM + 21, text_anchor="middle")
-    yield element("text", name, class_="tick", x=RIGHT + 14, y=BOTTOM + 21)
+    yield element("text", name, class_="tick", x=(LEFT + RIGHT) / 2, y=BOTTOM + 38, text_anchor="middle")
 
 
 def _line(name: str, runs: Sequence[Sequence[tuple[float, float]]], label_y: float, value: str, dots: bool) -> Markup:
