@@ -37,10 +37,15 @@ text { font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-se
 
 @dataclass(frozen=True)
 class Curve:
-    """Points (x, y) in order of x; where y is None or not finite, the line has a gap."""
+    """Points (x, y) in order of x; where y is None or not finite, the line has a gap.
+
+    Attributes:
+        value: what stands under the name at its end; None for the last y.
+    """
 
     name: str
     points: Sequence[tuple[float, float | None]]
+    value: str | None = None
 
     def finite(self) -> list[tuple[float, float]]:
         return [point for run in self.runs() for point in run]
@@ -111,7 +116,8 @@ def line_plot(
     label_positions = _spread([y(curve.finite()[-1][1]) for curve in drawn])
     for curve, label_y in zip(drawn, label_positions, strict=True):
         lines = [[(x(place), y(value)) for place, value in run] for run in curve.runs()]
-        parts.append(_line(curve.name, lines, label_y, written(curve.finite()[-1][1]), dots))
+        value = written(curve.finite()[-1][1]) if curve.value is None else curve.value
+        parts.append(_line(curve.name, lines, label_y, value, dots))
     width = max(WIDTH, RIGHT + 14 + LETTER * max(len(curve.name) for curve in drawn))
     return drawing(width, HEIGHT, _in_words(title, x_name, drawn, written, log), parts, class_="chart")
 

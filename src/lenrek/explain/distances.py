@@ -56,7 +56,7 @@ class DistanceComparison:
 
     def chart(self, metric: str = "euclidean") -> Markup:
         """The ROC curves of "same class" by one metric, as SVG."""
-        curves = [Curve(row.where, row.curve) for row in self.rows if row.metric == metric]
+        curves = [Curve(row.where, row.curve, f"{row.roc_auc:.3f}") for row in self.rows if row.metric == metric]
         title = f"Share of the pairs of one class that are nearer, {metric} distance"
         return line_plot(title, "wrong pairs", curves, _share, x_written=_share)
 
