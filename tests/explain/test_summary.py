@@ -90,7 +90,7 @@ def test_other_peoples_networks(name):
     json.dumps(found.to_dict())
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ["lenet5_1998", "mobilenet_v2", "resnet20", "squeezenet1_1", "tcn", "vgg11_bn"])
 def test_memory_grows_in_proportion_to_the_batch(name):
     architecture = ARCHITECTURES[name]
     ndim = 2 if 2 in architecture.ndims else architecture.ndims[0]
@@ -141,6 +141,20 @@ def test_a_fully_connected_layer_instead():
     assert found["0"].parameters == 25
     assert found["0"].dense_weights == 250**4
     assert "25 parameters; fully connected layers between the same volumes: 3.91 G" in str(found)
+
+
+def test_what_a_row_sees_is_its_receptive_field():
+    network, size = NETWORKS["unet"]()
+    seen = {layer.name: layer.fields for layer in lenrek.receptive_field(network, size).layers}
+    rows = summary(network, size, 3).rows
+    assert {row.name for row in rows} == set(seen)
+    for row in rows:
+        assert [one for one in row.field if one != "irregular"] == [
+            one.size for one in seen[row.name] if one.kind == "regular"
+        ]
+    strided = summary(nn.Sequential(nn.Conv2d(1, 1, (3, 5), (2, 1)), nn.Conv2d(1, 1, (2, 3))), (1, 20, 20))
+    assert strided["1"].field == (5, 7)
+    assert "5×7" in str(strided)
 
 
 def test_another_size():

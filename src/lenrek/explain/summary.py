@@ -12,6 +12,8 @@ from torch.nn.parameter import is_lazy
 
 from lenrek.errors import ModelError
 from lenrek.explain.inputs import InputSize, inputs_of
+from lenrek.explain.layer_field import AxisField
+from lenrek.explain.receptive import receptive_field
 from lenrek.explain.record import Trace, TraceError
 from lenrek.explain.summary_page import as_page
 from lenrek.explain.summary_rows import Row, rows_of
@@ -200,7 +202,8 @@ def summary(
         except TraceError as error:
             found, stopped = error.trace, error
     training, unknown = (None, "the forward pass stopped") if stopped else _training_step(model, inputs)
-    rows = rows_of(model, found, training)
+    fields = {} if stopped else _receptive_fields(model, inputs)
+    rows = rows_of(model, found, training, fields)
     summarised = Summary(
         type=rows[0].type if rows else type(model).__name__,
         inputs=tuple(volume.shape for volume in found.inputs),
@@ -224,6 +227,21 @@ def _training_step(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[Trace | 
             lines = str(error).splitlines()
             place = lines[0].removeprefix(f"{WHO}: stopped in ").partition(" given")[0]
             return None, f"{place}: {lines[1].strip()}"
+
+
+def _receptive_fields(model: nn.Module, inputs: Sequence[Tensor]) -> dict[str, tuple[int | str, ...]]:
+    """Row → the size per axis of what its features see of the first input; a word where that is no whole number."""
+    samples = [one[:1] if one.ndim else one for one in inputs]  # of one sample as of many
+    try:
+        layers = receptive_field(model, samples).layers
+    except TraceError:  # a network for this number of samples alone
+        return {}
+    return {layer.name: tuple(map(_size, layer.fields)) for layer in layers}
+
+
+def _size(seen: AxisField) -> int | str:
+    whole = seen.kind in ("regular", "part") and seen.size is not None and seen.size.denominator == 1
+    return int(seen.size) if whole and seen.size is not None else "varies" if seen.kind == "regular" else seen.kind
 
 
 def _totals(model: nn.Module, found: Trace, training: Trace | None, unknown: str, rows: Sequence[Row]) -> Totals:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lenrek.drawing.page import fill_page
 from lenrek.explain.figures import compact, in_bytes, percent
 from lenrek.explain.summary_rows import Row
-from lenrek.explain.summary_text import output_in_words, totals_in_words
+from lenrek.explain.summary_text import field_in_words, output_in_words, totals_in_words
 
 if TYPE_CHECKING:
     from lenrek.explain.summary import Summary
@@ -31,6 +31,7 @@ def as_page(found: Summary) -> str:
         bar=bar,
         value=_value,
         output=lambda row: output_in_words(row, found.batch_size),
+        sees=field_in_words,
         words=list(totals_in_words(found)),
     )
 

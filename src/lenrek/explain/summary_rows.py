@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -38,6 +39,8 @@ class Row:
         live_bytes: the most that is alive at a time while it runs in inference, the network's input included.
         kept_bytes: what a training step keeps of its results for the gradient; None where that is not known.
         dense_weights: of a convolution: the weights that a fully connected layer between its two volumes would have.
+        field: per axis of the network's input, the receptive field of the output's features in input samples; "whole",
+            or the kind of field that has no such number. Empty where it was not followed.
         innermost: whether no row lies below it.
         shared: a module whose parameters all count in an earlier row.
     """
@@ -55,8 +58,9 @@ class Row:
     macs: int
     live_bytes: int
     kept_bytes: int | None
-    not_counted: dict[str, int] = field(default_factory=dict)
+    not_counted: dict[str, int] = dataclasses.field(default_factory=dict)
     dense_weights: int | None = None
+    field: tuple[int | str, ...] = ()
     innermost: bool = True
     shared: bool = False
 
@@ -78,8 +82,10 @@ class Source:
     innermost: bool
 
 
-def rows_of(model: nn.Module, found: Trace, training: Trace | None) -> list[Row]:
-    """The rows of `found`, a run as in inference, with what the same network keeps `training`."""
+def rows_of(
+    model: nn.Module, found: Trace, training: Trace | None, fields: Mapping[str, tuple[int | str, ...]]
+) -> list[Row]:
+    """The rows of `found`, a run as in inference, what it keeps in `training`, and what each row sees."""
     owned = _parameters_by_module(model)
     counts = [macs(call) for call in found.calls]
     until = [0, *accumulate(count or 0 for count in counts)]
@@ -110,6 +116,7 @@ def rows_of(model: nn.Module, found: Trace, training: Trace | None) -> list[Row]
                 kept_bytes=kept.get(one.name),
                 not_counted=dict(Counter(unknown)),
                 dense_weights=_dense_weights(convolutions[0]) if len(convolutions) == 1 else None,
+                field=fields.get(one.name, ()),
                 innermost=one.innermost,
                 shared=not own and isinstance(one.ran, ModuleCall) and any(True for _ in one.ran.module.parameters()),
             )

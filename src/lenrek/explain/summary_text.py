@@ -11,8 +11,11 @@ from lenrek.explain.summary_rows import Row
 if TYPE_CHECKING:
     from lenrek.explain.summary import Summary
 
-COLUMNS = ("layer", "output", "parameters", "MACs", "kept", "alive")
-LEGEND = "kept: for the gradient, in a training step.  alive: at most at a time, in inference."
+COLUMNS = ("layer", "output", "parameters", "MACs", "kept", "alive", "sees")
+LEGEND = (
+    "kept: for the gradient, in a training step.  alive: at most at a time, in inference.\n"
+    "sees: the receptive field, in samples of the input."
+)
 LEAST_NAME, GAP = 20, 2
 BAR_CELLS = 20
 
@@ -78,6 +81,12 @@ def output_in_words(row: Row, batch_size: int) -> str:
     return "×".join(map(str, shape)) + more
 
 
+def field_in_words(row: Row) -> str:
+    """The receptive field per axis, equal axes said once."""
+    sizes = list(map(str, row.field))
+    return sizes[0] if len(set(sizes)) == 1 else "×".join(sizes)
+
+
 def _weights(row: Row) -> int:
     return row.parameters + row.frozen
 
@@ -94,7 +103,7 @@ def _cells(row: Row, batch_size: int) -> list[str]:
     macs = compact(row.macs) if row.macs else ""
     macs = f"{macs} + ?".removeprefix(" + ") if row.not_counted else macs
     kept = "" if row.kept_bytes == 0 else "–" if row.kept_bytes is None else in_bytes(row.kept_bytes)
-    return [output_in_words(row, batch_size), parameters, macs, kept, in_bytes(row.live_bytes)]
+    return [output_in_words(row, batch_size), parameters, macs, kept, in_bytes(row.live_bytes), field_in_words(row)]
 
 
 def _aligned(lines: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
