@@ -266,3 +266,25 @@ def test_as_text_and_as_json():
             {"kind": "regular", "size": 5.5, "stride": 0.5, "start": -2.5, "centre": -0.25, "bound": True},
         ],
     }  # fmt: skip
+
+
+class Backwards(nn.Module):
+    def __init__(self, read):
+        super().__init__()
+        self.read = read
+
+    def forward(self, x):
+        return self.read(x.flip(2))
+
+
+def test_a_formula_that_runs_backwards():
+    """What reads several features that run backwards starts at the last of them."""
+
+    def pairs(x):  # pair p holds the samples 15 − 2p and 14 − 2p
+        return x.unflatten(2, (8, 2)).sum(3)
+
+    for read, size, start in ((pairs, 2, 14), (lambda x: F.avg_pool1d(x, 3, 2), 3, 13)):
+        found = receptive_field(Backwards(read), (1, 16))
+        field = found[""].fields[0]
+        assert (field.size, field.stride, field.start) == (size, -2, start)
+        assert found.box((1,)) == found.box((1,), clipped=False) == (range(start - 2, start - 2 + size),)
