@@ -43,7 +43,7 @@ def train(task: str, way: str, seed: int) -> dict[str, object]:
         rows = [json.loads(line) for line in (run.path / "metrics.jsonl").read_text().splitlines()]
         machine = json.loads((run.path / "config.json").read_text())["machine"]
     return {
-        "task": task, "way": way, "seed": seed, "accuracy": run.test.accuracy,
+        "task": task, "way": way, "seed": seed, "accuracy": run.evaluation.accuracy,
         "train_s": sum(row["time_s"] for row in rows), "machine": machine, "options": OPTIONS,
     }  # fmt: skip
 
