@@ -26,7 +26,7 @@ import torch
 import lenrek.kernels
 from lenrek.errors import OptionError
 
-ABI = 3  # that of csrc/processor.cpp
+ABI = 4  # that of csrc/processor.cpp
 ISAS = ("portable", "avx2", "avx512", "avx512_bf16")  # from the slowest to the fastest
 FILE = {"darwin": "liblenrek.dylib", "win32": "lenrek.dll"}.get(sys.platform, "liblenrek.so")
 
