@@ -27,6 +27,9 @@ def check_fields(
     layers = {layer.name: layer for layer in found.layers}
     for place, axis in enumerate(axes_of((1, *shape))):
         for path, reached in measure(model, shape, axis).items():
+            if path not in layers:  # made of weights alone
+                assert not reached.any(), path
+                continue
             first, last = ends(reached)
             _check_boxes(layers[path], place, first, last)
             if formula != "none" and layers[path].fields[place].kind in ("regular", "whole", "part"):
@@ -45,6 +48,7 @@ def _check_boxes(layer: LayerField, place: int, first: torch.Tensor, last: torch
 
 def _check_formula(layer: LayerField, place: int, first: torch.Tensor, last: torch.Tensor, equal: bool) -> None:
     field, form = layer.fields[place], layer.spans[0][place].form
+    first, last = first.double(), last.double()
     low = torch.full(layer.shape, float(form.start), dtype=torch.float64)
     for axis, size in enumerate(layer.shape):
         shifts = torch.tensor([float(form.shifted(axis, p)) for p in range(size)], dtype=torch.float64)
