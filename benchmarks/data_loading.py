@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 import torch
 
-from lenrek.data.augment import Augmentation
+from lenrek.data.augmentation import Policy
 from lenrek.data.load import load_samples
 from lenrek.data.normalise import normalise
 from lenrek.data.open import open_source
@@ -79,7 +79,7 @@ def resident_rows() -> list[str]:
     contract = InputContract(1, (28, 28), (0.1307,), (0.3081,), source.classes)
     samples = load_samples(source, contract)
     order = np.random.default_rng(0).permutation(samples.index)[: 40 * BATCH_SIZE]
-    augmentation = Augmentation.parse("shift=0.1")
+    policy = Policy.parse("shift=0.1")
     prepared = [(normalise(batch.x, contract), batch.labels) for batch in samples.batches(order, BATCH_SIZE)]
 
     def fetch() -> None:
@@ -88,7 +88,7 @@ def resident_rows() -> list[str]:
 
     def fetch_and_prepare() -> None:
         for batch in samples.batches(order, BATCH_SIZE):
-            normalise(augmentation.apply(batch.x, batch.index, 0, 0), contract)
+            normalise(policy.apply(batch.x, batch.index, 0, 0), contract)
 
     steps = {
         "float32": training_steps(prepared, bf16=False),

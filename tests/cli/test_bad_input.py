@@ -382,7 +382,7 @@ def test_input_of_another_kind_than_the_network_takes(cli: Cli, run: Path, here:
         (("--model", "vgg11", "--size", "20x40"), "train: vgg11 needs at least 32 samples per axis, but the size is "
          "20×40.\n  Hint: pass --size 224, or another --model."),
         (("--epochs", 0), "train: epochs is 0, but must be at least 1."),
-        (("--augment", "flop"), "augmentation 'flop': 'flop' is not one of none, shift, flip.\n"
+        (("--augment", "flop"), "augmentation 'flop': 'flop' is no policy and no transform.\n"
          "  Hint: did you mean flip?"),
     ],
 )  # fmt: skip

@@ -7,7 +7,8 @@ from pictures import pictures
 from torch import nn
 
 from lenrek.data.arrays import array_source
-from lenrek.data.augment import Augmentation
+from lenrek.data.augmentation import Policy
+from lenrek.data.augmentation.augmenter import Augmenter, SampleOthers
 from lenrek.data.load import load_samples
 from lenrek.errors import DataError
 from lenrek.models.contract import InputContract
@@ -48,8 +49,9 @@ def test_an_epoch_equals_its_plain_form() -> None:
     trained, seen = network(), Seen()
     average = AveragedWeights(trained, 0.7)
     step = Step(trained, CONTRACT, CPU)
+    augmenter = Augmenter(Policy(), CONTRACT.classes, 9, SampleOthers(samples, indices))
     row = train_epoch(
-        step, samples, indices, 1, config, Augmentation(), make_optimizer(trained, config), trained, average, seen
+        step, samples, indices, 1, config, augmenter, make_optimizer(trained, config), trained, average, seen
     )
 
     plain = network()

@@ -19,7 +19,9 @@ from lenrek.training import fitting
 from lenrek.training.checkpoint import read_checkpoint
 
 OPTIONS = {
-    "lenet5": dict(model="lenet5", epochs=4, batch_size=16, ema=0.9, augment="shift=0.1", precision="fp32", seed=5),
+    "lenet5": dict(
+        model="lenet5", epochs=4, batch_size=16, ema=0.9, augment="strong,superimpose=0.3@0.5", precision="fp32", seed=5
+    ),
     # dropout and batch norm, momentum, another schedule, clipped gradients
     "mobilenet_v2": dict(
         model="mobilenet_v2", epochs=3, batch_size=16, optimizer="sgd", learning_rate=0.02, schedule="cosine",

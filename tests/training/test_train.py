@@ -59,7 +59,7 @@ def test_streamed_and_resident_train_the_same_network(mode: str, model: str, pre
     data = class_folders(tmp_path / "data", 40, mode=mode)
     trained = {}
     for loading in ("resident", "stream"):
-        options = {"epochs": 2, "batch_size": 8, "augment": "shift=0.1,flip", "size": (14, 18), "seed": 2}
+        options = {"epochs": 2, "batch_size": 8, "augment": "strong,superimpose=0.3", "size": (14, 18), "seed": 2}
         options |= {"precision": precision, "loading": loading, "progress": False}
         run = lenrek.train(data, model, out=tmp_path / loading, **options)
         trained[loading] = weights(run.path), run.evaluation.to_json()

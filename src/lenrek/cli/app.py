@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from lenrek import __version__
+from lenrek.cli.augment import augment
 from lenrek.cli.bench import bench
 from lenrek.cli.console import fail
 from lenrek.cli.cores import wait_briefly
@@ -71,6 +72,7 @@ for command in (
     app.command()(interruptible(command))
 data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))
+data.command()(interruptible(augment))
 app.add_typer(data, name="data")
 
 

@@ -69,7 +69,7 @@ def train(
     clip_norm: Annotated[float | None, typer.Option(help="Shorten longer gradients to this norm.")] = None,
     ema: Annotated[float | None, typer.Option(help="Decay of the running average of the weights that is kept.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without improvement.")] = None,
-    augment: Annotated[str, typer.Option(help="E.g. 'shift=0.1,flip'.")] = "none",
+    augment: Annotated[str, typer.Option(help="A policy: light, standard, …, 'shift=0.1,flip'.")] = "none",
     validation: Annotated[float, typer.Option(help="Share split off to choose the epoch on.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share split off where the data has no test part.")] = 0.1,
     grouped: Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from lenrek.data.augmentation.policy import Policy
 from lenrek.errors import OptionError
 from lenrek.models.registry import find_architecture
 
@@ -49,7 +50,7 @@ class TrainConfig:
         ema: decay of the running average of the weights that is evaluated and kept; None: the weights themselves.
         patience: stop after this many epochs without a better one (higher validation accuracy, or the same and lower
             loss); None: never.
-        augment: what happens to training samples, as `lenrek.data.augment` reads it.
+        augment: what happens to training samples: a `lenrek.data.augmentation.Policy` or its text.
         validation, test: shares split off where the data has no split of its own.
         grouped: keep groups (speakers, patients) in one part; None: when the data says so.
         precision: number type of convolutions and matrix products; "fp32" and "bf16" run on lenrek's kernels, "auto"
@@ -89,6 +90,7 @@ class TrainConfig:
         for name in REAL_NUMBERS:
             self._convert(name, float, "a number")
         self._convert("size", _axes, "one whole number, or one per axis")
+        object.__setattr__(self, "augment", str(Policy.parse(str(self.augment))))  # one text for what is the same
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 names = ", ".join(filter(None, allowed))

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from lenrek.data.augment import Augmentation
+from lenrek.data.augmentation.augmenter import Augmenter, SampleOthers
+from lenrek.data.augmentation.policy import Policy
 from lenrek.data.samples import Samples
 from lenrek.data.split import Split
 from lenrek.errors import DataError, OptionError
@@ -56,7 +57,8 @@ class Fitting:
     ) -> None:
         self.config, self.contract, self.samples, self.split, self.folder = config, contract, samples, split, folder
         self.data_fingerprint = data_fingerprint
-        self.augmentation = Augmentation.parse(config.augment)
+        others = SampleOthers(samples, split.train)
+        self.augmenter = Augmenter(Policy.parse(config.augment), contract.classes, config.seed, others)
         self.history: list[dict[str, Any]] = []
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = whole_batch(config.batch_size, len(split.train))
@@ -136,7 +138,7 @@ class Fitting:
         start, number = time.perf_counter(), len(self.history)
         step = Step(wrapped, self.contract, self.device)
         trained = train_epoch(
-            step, self.samples, self.split.train, number, self.config, self.augmentation, self.optimizer,
+            step, self.samples, self.split.train, number, self.config, self.augmenter, self.optimizer,
             self.network, self.average, watcher,
         )  # fmt: skip
         validation = processes.from_first(self._validate)

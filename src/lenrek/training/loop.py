@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lenrek.data.augment import Augmentation
+from lenrek.data.augmentation.augmenter import Augmenter
 from lenrek.data.normalise import normalise
 from lenrek.data.samples import Samples
 from lenrek.errors import DataError, OptionError
@@ -76,7 +76,7 @@ def train_epoch(
     indices: np.ndarray,
     epoch: int,
     config: TrainConfig,
-    augmentation: Augmentation,
+    augmenter: Augmenter,
     optimizer: torch.optim.Optimizer,
     network: nn.Module,
     average: AveragedWeights | None,
@@ -100,7 +100,7 @@ def train_epoch(
         rate = config.peak_learning_rate * rate_factor(config.schedule, epoch * steps + number, config.epochs * steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x = augmentation.apply(batch.x, batch.index, config.seed, epoch)
+        x = augmenter.apply(batch, epoch)
         loss, num_right = _optimize(step, x, batch.labels.to(step.device), config, optimizer)
         if not math.isfinite(loss):
             raise OptionError(

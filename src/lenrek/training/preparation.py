@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lenrek.data.augment import Augmentation
+from lenrek.data.augmentation.policy import Policy
 from lenrek.data.check import check_source
 from lenrek.data.load import channel_statistics, load_samples
 from lenrek.data.normalise import FULL_SCALE
@@ -50,7 +50,7 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
         LenrekError: data or options that do not work together.
     """
     architecture = find_architecture(config.model)
-    augmentation = Augmentation.parse(config.augment)
+    policy = Policy.parse(config.augment)
     source = open_source(data, strict=config.strict)
     split = split_source(
         source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
@@ -67,12 +67,12 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
         say(sentence)
 
     contract, fitted = plan_contract(source, config, architecture)
-    augmentation.check(contract.size)
+    policy.check(contract.channels, contract.size, source.classes)
     step(_describe(source, split))
     step(fitted)
     samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=step)  # type: ignore[arg-type]
     mean, std = channel_statistics(samples, split.train)
-    step(augmentation.describe())
+    step(policy.describe(contract.channels, contract.size))
     for sentence in sentences(source.problems[known:]):  # damaged files, found while decoding
         say(sentence)
     readable = _readable(source, split, samples)
