@@ -2,8 +2,10 @@
 // the samples interpolated and outside them by the boundary. One to three axes, bytes or floats, channels one by one.
 //
 // A vector holds neighbouring outputs of a row. Most of their sources lie inside: there two gathers per channel fetch
-// all that linear interpolation of bytes needs, because a gather of four bytes brings the neighbour along.
+// all that linear interpolation of bytes needs, because a gather of four bytes brings the neighbour along. Images of
+// three channels are first laid out as pixels of four bytes: then two loads bring all that an output needs.
 #include "isa.h"
+#include "scratch.h"
 #include "simd.h"
 #include "threads.h"
 
@@ -72,13 +74,11 @@ inline Floats gather(const uint8_t* p, Ints offset, int64_t size) {
 }
 // The two neighbours at `offset` and behind it, the second `part` of the way.
 inline Floats between(const float* p, Ints offset, int64_t size, Floats part) {
-    const Floats first = gather(p, offset, size);
-    return first + part * (gather(p, offset + 1, size) - first);
+    return (1.0f - part) * gather(p, offset, size) + part * gather(p, offset + 1, size);  // exact at both ends
 }
 inline Floats between(const uint8_t* p, Ints offset, int64_t size, Floats part) {
     const Ints four = gather_four(p, offset, size);
-    const Floats first = to_floats(four & 255);
-    return first + part * (to_floats(four >> 8 & 255) - first);
+    return (1.0f - part) * to_floats(four & 255) + part * to_floats(four >> 8 & 255);
 }
 
 template <class W>
@@ -158,12 +158,15 @@ struct Job {
     float outside;
 };
 
-// The sources of the outputs w … w + kLanes of row (d, h).
-template <class T, int Axes>
-inline void positions(const Job<T>& job, int64_t sample, int64_t d, int64_t h, int64_t w, Floats at[3]) {
+inline Floats lanes(Whole) { return lanes(); }
+inline Floats lanes(Part part) { return least(static_cast<float>(part.lanes - 1), lanes()); }  // nothing beyond the row
+
+// The sources of the outputs w, w + 1, … of row (d, h).
+template <class T, int Axes, class W>
+inline void positions(const Job<T>& job, int64_t sample, int64_t d, int64_t h, int64_t w, W width, Floats at[3]) {
     const Plan& plan = job.plan;
     const double* m = job.matrices + 16 * sample;
-    const Floats along = lanes();
+    const Floats along = lanes(width);
     Floats divisor = all(1.0f);
     if (plan.projective)
         divisor = all(static_cast<float>(m[12] * d + m[13] * h + m[14] * w + m[15])) +
@@ -177,31 +180,107 @@ inline void positions(const Job<T>& job, int64_t sample, int64_t d, int64_t h, i
             const int64_t count = plan.out[0] * plan.out[1] * plan.out[2];
             const float* p = job.displacements + (sample * Axes + k - (3 - Axes)) * count +
                              (d * plan.out[1] + h) * plan.out[2] + w;
-            at[k] += w + kLanes <= plan.out[2] ? load(p, Whole{}) : load(p, Part{static_cast<int>(plan.out[2] - w)});
+            at[k] += load(p, width);
         }
         at[k] = at[k] > -kFar ? at[k] : all(-kFar);  // NaN, too
         at[k] = at[k] < kFar ? at[k] : all(kFar);
     }
 }
 
+// Three channels as pixels of four bytes, the last of them 0.
+void interleave(const uint8_t* x, int64_t size, uint32_t* pixels) {
+    int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) {
+        const Ints four = load(x + i, Whole{}) | load(x + size + i, Whole{}) << 8 | load(x + 2 * size + i, Whole{}) << 16;
+        memcpy(pixels + i, &four, sizeof four);
+    }
+    for (; i < size; ++i) pixels[i] = x[i] | x[size + i] << 8 | static_cast<uint32_t>(x[2 * size + i]) << 16;
+}
+
+typedef uint8_t EightBytes __attribute__((vector_size(8)));
+typedef float EightFloats __attribute__((vector_size(32)));
+typedef float FourFloats __attribute__((vector_size(16)));
+typedef int32_t FourInts __attribute__((vector_size(16)));
+typedef uint8_t FourBytes __attribute__((vector_size(4)));
+
+// Two pixels beside each other, as floats.
+inline EightFloats two_pixels(const uint32_t* p) {
+#if defined(__AVX2__)
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+#else
+    EightBytes bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return __builtin_convertvector(bytes, EightFloats);
+#endif
+}
+// Four floats within 0 … 255 to the nearest bytes.
+inline uint32_t four_bytes(FourFloats v) {
+#if defined(__AVX2__)
+    const __m128i ints = _mm_cvttps_epi32(v + 0.5f);
+    return static_cast<uint32_t>(_mm_cvtsi128_si32(_mm_packus_epi16(_mm_packus_epi32(ints, ints), ints)));
+#else
+    const FourBytes bytes = __builtin_convertvector(__builtin_convertvector(v + 0.5f, FourInts), FourBytes);
+    uint32_t whole;
+    memcpy(&whole, &bytes, sizeof whole);
+    return whole;
+#endif
+}
+
+// The outputs of three channels whose sources lie inside, `size` apart.
+template <class W>
+inline void read_pixels(const uint32_t* pixels, int32_t wide, Ints offset, Floats down, Floats right, uint8_t* y,
+                        int64_t size, W width) {
+    uint32_t mixed[kLanes];
+    int32_t start[kLanes];
+    float downs[kLanes], rights[kLanes];
+    memcpy(start, &offset, sizeof start);
+    memcpy(downs, &down, sizeof downs);
+    memcpy(rights, &right, sizeof rights);
+    for (int i = 0; i < kLanes; ++i) {
+        const uint32_t* p = pixels + start[i];
+        const float f = downs[i], r = rights[i], l = 1.0f - r;
+        const EightFloats both = (1.0f - f) * two_pixels(p) + f * two_pixels(p + wide);
+        const EightFloats weighed = both * EightFloats{l, l, l, l, r, r, r, r};
+        FourFloats left, other;
+        memcpy(&left, &weighed, sizeof left);
+        memcpy(&other, reinterpret_cast<const char*>(&weighed) + sizeof left, sizeof other);
+        mixed[i] = four_bytes(left + other);
+    }
+    Words all_three;
+    memcpy(&all_three, mixed, sizeof all_three);
+    for (int c = 0; c < 3; ++c) store(y + c * size, reinterpret_cast<Ints>(all_three >> (8 * c) & 255), width);
+}
+
 template <class T, int Taps, int Axes, class W>
-inline void read(const Job<T>& job, int64_t sample, int64_t d, int64_t h, int64_t w, W width) {
+inline void read(const Job<T>& job, const uint32_t* pixels, int64_t sample, int64_t d, int64_t h, int64_t w, W width) {
     constexpr int A = Axes > 2 ? Taps : 1, B = Axes > 1 ? Taps : 1;
     const Plan& plan = job.plan;
     const int32_t high = static_cast<int32_t>(plan.in[1]), wide = static_cast<int32_t>(plan.in[2]);
     const int64_t size = plan.in[0] * plan.in[1] * plan.in[2], count = plan.out[0] * plan.out[1] * plan.out[2];
     Floats at[3] = {Floats{}, Floats{}, Floats{}};
-    positions<T, Axes>(job, sample, d, h, w, at);
+    positions<T, Axes>(job, sample, d, h, w, width, at);
     const T* x = job.x + sample * plan.channels * size;
     T* y = job.y + sample * plan.channels * count + (d * plan.out[1] + h) * plan.out[2] + w;
     if constexpr (Taps == 2 && Axes == 2) {
-        const Ints i = floored(at[1]), j = floored(at[2]);
+        if (plan.boundary == kReplicate && high > 1 && wide > 1) {  // what repeats the edge is the edge
+            at[1] = least(static_cast<float>(high - 1), greatest(0.0f, at[1]));
+            at[2] = least(static_cast<float>(wide - 1), greatest(0.0f, at[2]));
+        }
+        Ints i = floored(at[1]), j = floored(at[2]);
+        i += (i == high - 1) & (at[1] == to_floats(i));  // the last sample is the second of the two before the end
+        j += (j == wide - 1) & (at[2] == to_floats(j));
         if (!any((i < 0) | (i > high - 2) | (j < 0) | (j > wide - 2))) {
             const Floats down = at[1] - to_floats(i), right = at[2] - to_floats(j);
             const Ints offset = i * wide + j;
+            if constexpr (sizeof(T) == 1)
+                if (pixels) {
+                    read_pixels(pixels, wide, offset, down, right, y, count, width);
+                    return;
+                }
             for (int64_t c = 0; c < plan.channels; ++c, x += size, y += count) {
-                const Floats above = between(x, offset, size, right);
-                put(y, above + down * (between(x, offset + wide, size, right) - above), width);
+                put(y, (1.0f - down) * between(x, offset, size, right) + down * between(x, offset + wide, size, right),
+                    width);
             }
             return;
         }
@@ -226,11 +305,18 @@ void rows(const Job<T>& job, int threads) {
     const Plan& plan = job.plan;
     const int64_t rows = plan.out[0] * plan.out[1], wide = plan.out[2];
     const int parts = parts_for(plan.batch * plan.channels * rows * wide, threads);
+    const int64_t size = plan.in[0] * plan.in[1] * plan.in[2];
+    const bool interleaved = sizeof(T) == 1 && Taps == 2 && Axes == 2 && plan.channels == 3;
+    Scratch<uint32_t> pixels(interleaved ? size : 0, parts);
     parallel(parts, [&](int part) {
         const Share share_ = share(plan.batch * rows, part, parts);
         for (int64_t r = share_.begin; r < share_.end; ++r) {
             const int64_t sample = r / rows, d = r % rows / plan.out[1], h = r % plan.out[1];
-            each_vector(wide, [&](int64_t w, auto width) { read<T, Taps, Axes>(job, sample, d, h, w, width); });
+            if constexpr (sizeof(T) == 1)
+                if (interleaved && (h == 0 || r == share_.begin)) interleave(job.x + sample * 3 * size, size, pixels[part]);
+            each_vector(wide, [&](int64_t w, auto width) {
+                read<T, Taps, Axes>(job, interleaved ? pixels[part] : nullptr, sample, d, h, w, width);
+            });
         }
     });
 }
