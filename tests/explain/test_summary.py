@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 import lenrek
 from explain.networks import NETWORKS
 from lenrek.errors import ModelError, ShapeError
-from lenrek.explain.summary import SummaryError, summary
+from lenrek.explain.record import TraceError
+from lenrek.explain.summary import summary
 from lenrek.models.create import create_model
 from lenrek.models.registry import ARCHITECTURES
 
@@ -189,7 +190,7 @@ def test_the_text_fits_and_says_equal_blocks_once():
 
 def test_what_was_found_before_it_stopped():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(10, 2))
-    with pytest.raises(SummaryError) as caught:
+    with pytest.raises(TraceError) as caught:
         summary(network, (3, 8, 8))
     assert str(caught.value).startswith("summary: stopped in module '3' (Linear) given (1, 144), at aten.addmm")
     found = caught.value.found

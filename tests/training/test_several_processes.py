@@ -13,6 +13,8 @@ from pictures import pictures
 
 import lenrek
 from lenrek.models.tensor_file import read_tensors
+from lenrek.training import fitting
+from lenrek.training.precision import Precision
 
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
 
@@ -21,10 +23,16 @@ LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"
     ("model", "port", "out"),
     [("lenet5", "29613", None), ("resnet20", "29614", "two")],  # resnet20 has batch norm
 )
-def test_two_processes_train_as_one(model: str, port: str, out: str | None, tmp_path: Path) -> None:
+def test_two_processes_train_as_one(
+    model: str, port: str, out: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     x, y = pictures()
     np.savez(tmp_path / "made.npz", x=x, y=y)
-    options = {"epochs": 2, "batch_size": 16, "seed": 3, "precision": "fp32", "optimizer": "sgd"}
+    options = {
+        "epochs": 2, "batch_size": 16, "seed": 3, "precision": "fp32", "optimizer": "sgd", "learning_rate": 0.01,
+    }  # fmt: skip
+    # PyTorch's own norm, as in several processes: a sum in another order can switch a rectifier, which is no rounding.
+    monkeypatch.setattr(fitting, "choose_precision", lambda *_: Precision("fp32", False, "as PyTorch comes"))
     one = lenrek.train(tmp_path / "made.npz", model, out=tmp_path / "one", progress=False, **options)
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     command = ["-m", "lenrek", "train", "made.npz", "--model", model, *flags, "--quiet", "--json"]
@@ -41,7 +49,7 @@ def test_two_processes_train_as_one(model: str, port: str, out: str | None, tmp_
     tensors, expected = read_tensors(two / "model.safetensors")[0], read_tensors(one.path / "model.safetensors")[0]
     for name, tensor in expected.items():
         # the sums run in another order: float32 rounding, amplified over the steps
-        torch.testing.assert_close(tensors[name], tensor, rtol=0.02, atol=0.005, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(tensors[name], tensor, rtol=1e-3, atol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
     history = [json.loads(line) for line in (two / "metrics.jsonl").read_text().splitlines()]
     for row, other in zip(one.history, history, strict=True):
         assert other["train_loss"] == pytest.approx(row["train_loss"], rel=0.01)

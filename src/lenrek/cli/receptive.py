@@ -36,8 +36,8 @@ def receptive_field(
     import torch
 
     from lenrek.explain.effective import effective_receptive_field
-    from lenrek.explain.receptive import StoppedError
     from lenrek.explain.receptive import receptive_field as find
+    from lenrek.explain.record import TraceError
 
     check_picture(out, WHO)
     position, pixel_at = _position(at, "--at"), _position(pixel, "--pixel")
@@ -46,7 +46,7 @@ def receptive_field(
     network = subject.make()
     try:
         found = find(network, subject.shape)
-    except StoppedError as error:
+    except TraceError as error:
         if not json:
             _print(error.found)
         raise

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lenrek.cli.subject import find_subject
 from lenrek.data.shown import tell
 from lenrek.errors import DataError, OptionError
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
 
     from lenrek.data.source import Source
@@ -88,6 +87,8 @@ def parse_numbers(text: str | None, option: str, who: str) -> list[float] | None
 
 
 def _chosen(source: Source, samples: int, who: str) -> np.ndarray:
+    import numpy as np
+
     everything = np.arange(len(source))
     if source.split is not None and (source.split == "test").any():
         everything = np.flatnonzero(source.split == "test")

@@ -37,7 +37,7 @@ def summary(
     import torch
 
     from lenrek.cli.subject import find_subject
-    from lenrek.explain.summary import SummaryError
+    from lenrek.explain.record import TraceError
     from lenrek.explain.summary import summary as summarise
     from lenrek.models.tensor_file import write_bytes_atomically
 
@@ -57,7 +57,7 @@ def summary(
             network = subject.make()
         try:
             found.append(summarise(network, subject.shape, samples))
-        except SummaryError as error:
+        except TraceError as error:
             if not json:
                 _print(error.found, depth)
                 print()

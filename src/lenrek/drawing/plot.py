@@ -123,8 +123,10 @@ def line_plot(
 
 
 def standalone(picture: Markup) -> str:
-    """A picture as a file of its own, with the colours that a page would give it."""
+    """A picture as a file of its own, with the colours that a page would give it; one that is so already, as it is."""
     head, _, rest = str(picture).partition(">")
+    if "xmlns=" in head:
+        return str(picture)
     width, height = map(float, re.findall(r'viewBox="0 0 (\S+) (\S+)"', head)[0])
     box = f"{-MARGIN} {-MARGIN} {width + 2 * MARGIN:g} {height + 2 * MARGIN:g}"
     head = re.sub(r'viewBox="[^"]*"', f'viewBox="{box}" xmlns="http://www.w3.org/2000/svg"', head)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from lenrek.errors import DataError, OptionError
 from lenrek.explain.effective_fit import Fit, fitted
 from lenrek.explain.inputs import InputSize, inputs_of
-from lenrek.explain.receptive import evaluated, receptive_field
+from lenrek.explain.receptive import receptive_field
+from lenrek.ops.mode import in_mode
 
 WHO = "effective_receptive_field"
 RANDOM_SAMPLES = 16  # where no data are given
@@ -108,7 +109,7 @@ def effective_receptive_field(
         raise OptionError(f"{WHO}: layer {layer!r} is an operator, expected a module.")
     total = torch.zeros(given.shape[2:] if given.ndim > 2 else given.shape[1:], dtype=torch.float64)
     place: tuple[int, ...] = ()
-    with evaluated(model), torch.enable_grad():
+    with in_mode(model, training=False), torch.enable_grad():
         for sample in given.split(1):  # one by one: a gradient's memory is that of one sample
             sample = sample.detach().clone().requires_grad_()
             output = _output(model, modules[layer or ""], sample)

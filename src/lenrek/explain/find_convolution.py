@@ -16,7 +16,7 @@ from lenrek.explain.shared_weights import Offsets, consensus
 from lenrek.geometry import BoundaryName
 from lenrek.geometry.axes import per_axis, sizes_of
 from lenrek.ops import Projection, filter_matrix, from_dense, to_dense
-from lenrek.ops.matrix.dense import evaluating
+from lenrek.ops.mode import in_mode
 
 WHO = "find_convolution"
 MOST_ENTRIES = 2**28  # of the matrix: one gibibyte
@@ -219,7 +219,7 @@ def _matrix(
             f"{WHO}: out_shape has no effect on a layer that has an output itself.\n  Hint: leave it out."
         )
     held = next(layer.parameters(), torch.empty(0)) if isinstance(layer, nn.Module) else torch.empty(0)
-    with evaluating(layer), torch.no_grad():
+    with in_mode(layer, training=False), torch.no_grad():
         outs = tuple(layer(torch.zeros(1, *shape, dtype=held.dtype, device=held.device)).shape[1:])
     if len(outs) != len(shape):
         raise ShapeError(f"{WHO}: the layer's output is {outs}, expected (channels, *size) with the input's axes.")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lenrek.data.shown import few
 from lenrek.errors import LenrekError, ModelError, OptionError, ShapeError
-from lenrek.ops.matrix.dense import evaluating
+from lenrek.ops.mode import in_mode
 
 Network = Callable[[Tensor], Tensor]
 
@@ -47,7 +47,7 @@ class LayerOutputs:
         self._stack = ExitStack()
 
     def __enter__(self) -> LayerOutputs:
-        self._stack.enter_context(evaluating(self.model))
+        self._stack.enter_context(in_mode(self.model, training=False))
         self._stack.enter_context(torch.no_grad())
         for name, module in self.modules.items():
             if self.inputs:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,12 +13,13 @@ from lenrek.explain.fields.follow import follow
 from lenrek.explain.fields.span import Span
 from lenrek.explain.inputs import InputSize, inputs_of
 from lenrek.explain.layer_field import LayerField, axes_of
+from lenrek.explain.layers import Layer, layers_of
 from lenrek.explain.receptive_text import as_table
-from lenrek.explain.record import Call, ModuleCall, Trace, TraceError, Volume
+from lenrek.explain.record import Trace, TraceError, Volume
 from lenrek.explain.trace import trace
+from lenrek.ops.mode import in_mode
 
 WHO = "receptive_field"
-SILENT = {"aten.clone", "aten._unsafe_view", "aten._to_copy", "aten.copy_", "aten.lift_fresh"}  # move, compute nothing
 
 
 class ReceptiveFields:
@@ -110,14 +109,6 @@ class ReceptiveFields:
         return input
 
 
-class StoppedError(TraceError):
-    """The forward pass stopped; `found` holds the layers before."""
-
-    def __init__(self, message: str, trace: Trace, found: ReceptiveFields) -> None:
-        super().__init__(message, trace)
-        self.found = found
-
-
 def receptive_field(
     model: nn.Module, input_size: InputSize | Tensor | Sequence[Tensor] | None = None
 ) -> ReceptiveFields:
@@ -132,7 +123,7 @@ def receptive_field(
         input_size: (channels, *size); for several inputs one such tuple each, or example tensors. By default the
             model's own contract.
     Raises:
-        StoppedError: the forward pass failed; its `found` tells the layers before.
+        TraceError: the forward pass failed; its `found` tells the layers before.
         ShapeError: a size that is none.
     Source: Araujo, Norris & Sim 2019, doi:10.23915/distill.00021.
     Example:
@@ -143,82 +134,48 @@ def receptive_field(
         ('5', '4', '-1', '1')
     """
     inputs = inputs_of(model, input_size, who=WHO)
-    with evaluated(model):
+    with in_mode(model, training=False):
         try:
             found, stopped = trace(model, inputs, who=WHO), None
         except TraceError as error:
             found, stopped = error.trace, error
     fields = ReceptiveFields(_layers(found, model), [volume.shape for volume in found.inputs])
     if stopped is not None:
-        raise StoppedError(str(stopped), found, fields) from stopped
+        raise TraceError(str(stopped), found, fields) from stopped
     return fields
 
 
-@contextmanager
-def evaluated(model: nn.Module) -> Iterator[None]:
-    """`model` in evaluation; afterwards every module is again in the mode in which it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
 def _layers(found: Trace, model: nn.Module) -> list[LayerField]:
-    rows = _rows(found)
-    spans: list[list[list[Span]]] = [[[] for _ in found.inputs] for _ in rows]
+    layers = [(layer, output) for layer in layers_of(found) if (output := _output(layer)) is not None]
+    spans: list[list[list[Span]]] = [[[] for _ in found.inputs] for _ in layers]
     buffers = dict(model.named_buffers())
-    moments: dict[int, list[int]] = {}
-    for place, (moment, _, _) in enumerate(rows):
-        moments.setdefault(moment, []).append(place)
+    ending: dict[int, list[int]] = {}  # after so many operators these layers are complete
+    for place, (layer, _) in enumerate(layers):
+        ending.setdefault(layer.end, []).append(place)
     for number, volume in enumerate(found.inputs):
         for axis in axes_of(volume.shape):
 
             def look(done: int, span: Callable[[Volume], Span], number: int = number) -> None:
-                for place in moments.get(done, ()):
-                    spans[place][number].append(span(rows[place][2]))
+                for place in ending.get(done, ()):
+                    spans[place][number].append(span(layers[place][1]))
 
             follow(found, number, axis, buffers, look)
-    shapes = [volume.shape for volume in found.inputs]
-    layers, times = [], Counter[str]()
-    for (_, source, volume), seen in zip(rows, spans, strict=True):
-        if source is not found.modules[0] and all(span.nothing for axes in seen for span in axes):
-            continue  # weights made of weights
-        operator = source.name.partition(".")[2] if isinstance(source, Call) else ""
-        name = f"{source.path}.{operator}".strip(".") if operator else source.path
-        times[name] += 1
-        layers.append(
-            LayerField(
-                name=f"{name}#{times[name]}" if times[name] > 1 else name,
-                type=operator if isinstance(source, Call) else type(source.module).__name__,
-                shape=volume.shape,
-                innermost=isinstance(source, Call) or _is_innermost(source, found),
-                spans=tuple(map(tuple, seen)),
-                input_shapes=tuple(shapes),
-            )
+    shapes = tuple(volume.shape for volume in found.inputs)
+    return [
+        LayerField(
+            name=layer.name,
+            type=layer.type,
+            shape=output.shape,
+            innermost=layer.innermost,
+            spans=tuple(map(tuple, seen)),
+            input_shapes=shapes,
         )
-    return layers
+        for (layer, output), seen in zip(layers, spans, strict=True)
+        # What is made of weights alone is no layer.
+        if not layer.depth or not all(span.nothing for axes in seen for span in axes)
+    ]
 
 
-def _rows(found: Trace) -> list[tuple[int, Call | ModuleCall, Volume]]:
-    """What is told of: after how many calls it had run, what it is, and its (first) output."""
-    rows: list[tuple[int, int, Call | ModuleCall, Volume]] = []
-    inside: set[int] = set()
-    for call in found.modules:
-        if call.last >= 0 and call.outputs:
-            rows.append((call.last, -call.depth, call, call.outputs[0]))
-        if _is_innermost(call, found):
-            inside.update(range(call.first, call.last if call.last >= 0 else len(found.calls)))
-    for place, one in enumerate(found.calls):
-        outputs = [volume for volume in one.outputs if volume is not None]
-        if place not in inside and outputs and not one.operator.is_view and one.name not in SILENT:
-            rows.append((place + 1, -len(found.modules), one, outputs[0]))  # before the modules that end with it
-    return [(done, source, volume) for done, _, source, volume in sorted(rows, key=lambda row: row[:2])]
-
-
-def _is_innermost(call: ModuleCall, found: Trace) -> bool:
-    """Whether no other module runs inside."""
-    after = found.modules.index(call) + 1
-    return after == len(found.modules) or found.modules[after].depth <= call.depth
+def _output(layer: Layer) -> Volume | None:
+    """The first volume that the layer returned."""
+    return next((volume for volume in layer.ran.outputs if volume is not None), None)

@@ -13,11 +13,16 @@ from lenrek.errors import LenrekError
 
 
 class TraceError(LenrekError):
-    """A forward pass that stopped; `trace` is what was seen up to there."""
+    """A forward pass that stopped.
 
-    def __init__(self, message: str, trace: Trace) -> None:
+    Attributes:
+        trace: what ran before.
+        found: what the function that was called makes of it: of the type that it returns.
+    """
+
+    def __init__(self, message: str, trace: Trace, found: Any = None) -> None:
         super().__init__(message)
-        self.trace = trace
+        self.trace, self.found = trace, found
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,17 +18,10 @@ from lenrek.explain.record import Trace, TraceError
 from lenrek.explain.summary_page import as_page
 from lenrek.explain.summary_rows import Row, rows_of
 from lenrek.explain.summary_text import as_text
-from lenrek.explain.trace import in_mode, trace
+from lenrek.explain.trace import trace
+from lenrek.ops.mode import in_mode
 
 WHO = "summary"
-
-
-class SummaryError(TraceError):
-    """The forward pass stopped; `found` is the summary of what ran before."""
-
-    def __init__(self, message: str, trace: Trace, found: Summary) -> None:
-        super().__init__(message, trace)
-        self.found = found
 
 
 @dataclass(frozen=True)
@@ -178,7 +171,7 @@ def summary(
     Returns:
         `print` shows a table; `rows`, `totals`, `parts`, `to_dict()`, `to_html()`, `at(…)`.
     Raises:
-        SummaryError: the forward pass failed: at which module, given what; its `found` is the summary up to there.
+        TraceError: the forward pass failed: at which module, given what; its `found` is the summary up to there.
         ShapeError: a size that is none, or none is known.
         ModelError: a network whose parameters have no sizes yet.
     Example: LeNet's convolutions do most of the work, its classifier has most of the parameters.
@@ -214,7 +207,7 @@ def summary(
         _model=model,
     )
     if stopped is not None:
-        raise SummaryError(str(stopped), found, summarised) from stopped
+        raise TraceError(str(stopped), found, summarised) from stopped
     return summarised
 
 

@@ -12,12 +12,11 @@ from typing import Any
 
 from torch import nn
 
-from lenrek.explain.layer_words import operator_of, options_of, type_of
+from lenrek.explain.layer_words import options_of
+from lenrek.explain.layers import Layer, layers_of
 from lenrek.explain.macs import macs
 from lenrek.explain.record import Call, ModuleCall, Trace, Volume
 from lenrek.geometry.cost import dense_cost
-
-SILENT = {"aten.clone", "aten._unsafe_view", "aten._to_copy", "aten.copy_", "aten.lift_fresh"}  # move, compute nothing
 
 
 @dataclass(frozen=True)
@@ -69,19 +68,6 @@ class Row:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Source:
-    """What a row tells of: `calls[first:end]` of a trace, which one module run or one operator made."""
-
-    name: str
-    ran: ModuleCall | Call
-    first: int
-    end: int
-    depth: int
-    around: str  # path of the module around it
-    innermost: bool
-
-
 def rows_of(
     model: nn.Module, found: Trace, training: Trace | None, fields: Mapping[str, tuple[int | str, ...]]
 ) -> list[Row]:
@@ -90,10 +76,10 @@ def rows_of(
     counts = [macs(call) for call in found.calls]
     until = [0, *accumulate(count or 0 for count in counts)]
     held = sum(volume.size_bytes for volume in found.inputs)
-    sources = sources_of(found)
-    kept = {} if training is None else _kept(training, sources)
+    layers = layers_of(found)
+    kept = {} if training is None else _kept(training, layers)
     rows = []
-    for one in sources:
+    for one in layers:
         calls = found.calls[one.first : one.end]
         repeated = isinstance(one.ran, ModuleCall) and one.name != one.ran.path
         own = [sizes for path, sizes in owned if _is_within(path, one)] if not repeated else []
@@ -124,55 +110,14 @@ def rows_of(
     return rows
 
 
-def sources_of(found: Trace) -> list[Source]:
-    """What there are rows for, in the order in which they began."""
-    ends = [len(found.calls) if run.last < 0 else run.last for run in found.modules]
-    around = [0] * len(found.calls)  # number of the innermost module run at every operator
-    for number, (run, end) in enumerate(zip(found.modules, ends, strict=True)):
-        around[run.first : end] = [number] * (end - run.first)
-    has_below = [
-        number + 1 < len(ends) and found.modules[number + 1].depth > run.depth
-        for number, run in enumerate(found.modules)
-    ]
-    shown = [_is_shown(call) for call in found.calls]
-    if has_below and not has_below[0]:
-        has_below[0] = sum(shown) > 1  # a network that is one module: its operators, where there are several
-    starts: list[tuple[int, int, ModuleCall | Call, Source]] = []
-    times = Counter[str]()
-
-    def numbered(name: str) -> str:
-        times[name] += 1
-        return f"{name}#{times[name]}" if times[name] > 1 else name
-
-    outer = [""]  # paths of the module runs that have begun, one per depth
-    for number, (run, end) in enumerate(zip(found.modules, ends, strict=True)):
-        outer[run.depth :] = [run.path]
-        path = outer[run.depth - 1] if run.depth else ""
-        source = Source(numbered(run.path), run, run.first, end, run.depth, path, not has_below[number])
-        starts.append((run.first, 0, run, source))
-    for place, call in enumerate(found.calls):
-        run_number = around[place]
-        if found.modules and shown[place] and has_below[run_number]:
-            run = found.modules[run_number]
-            name = numbered(f"{call.path}.{call.name.partition('.')[2]}".strip("."))
-            starts.append((place, 1, call, Source(name, call, place, place + 1, run.depth + 1, call.path, True)))
-    return [source for *_, source in sorted(starts, key=lambda start: start[:2])]
-
-
-def _is_shown(call: Call) -> bool:
-    return bool(call.inputs) and not call.operator.is_view and call.name not in SILENT
-
-
-def _words(one: Source) -> dict[str, str]:
+def _words(one: Layer) -> dict[str, str]:
     if isinstance(one.ran, Call):
-        operator = operator_of(one.ran)
-        return {"label": operator, "kind": "operator", "type": operator, "options": ""}
-    kind = type_of(one.ran.module)
+        return {"label": one.type, "kind": "operator", "type": one.type, "options": ""}
     below = one.ran.path.removeprefix(f"{one.around}.") if one.around else one.ran.path
     return {
-        "label": (below or one.ran.path) if one.depth else kind,
+        "label": (below or one.ran.path) if one.depth else one.type,
         "kind": "module",
-        "type": kind,
+        "type": one.type,
         "options": options_of(one.ran.module) if one.innermost else "",
     }
 
@@ -189,13 +134,13 @@ def _parameters_by_module(model: nn.Module) -> list[tuple[str, tuple[int, int]]]
     ]
 
 
-def _is_within(path: str, one: Source) -> bool:
+def _is_within(path: str, one: Layer) -> bool:
     if isinstance(one.ran, Call):
         return False
     return not one.ran.path or path == one.ran.path or path.startswith(f"{one.ran.path}.")
 
 
-def _kept(training: Trace, wanted: Sequence[Source]) -> dict[str, int]:
+def _kept(training: Trace, wanted: Sequence[Layer]) -> dict[str, int]:
     """Row → bytes of the volumes first made in it that the training step keeps.
 
     Operators of which training runs more or fewer than inference (dropout as a function) have no entry.
@@ -206,11 +151,11 @@ def _kept(training: Trace, wanted: Sequence[Source]) -> dict[str, int]:
         made = {volume.storage for volume in call.outputs if volume is not None and volume.kind == "computed"} - seen
         seen |= made
         until.append(until[-1] + sum(training.kept.get(storage, 0) for storage in made))
-    sources = sources_of(training)
-    ran, asked = (Counter(one.name.partition("#")[0] for one in some) for some in (sources, wanted))
+    layers = layers_of(training)
+    ran, asked = (Counter(one.name.partition("#")[0] for one in some) for some in (layers, wanted))
     return {
         one.name: until[one.end] - until[one.first]
-        for one in sources
+        for one in layers
         if isinstance(one.ran, ModuleCall) or ran[one.name.partition("#")[0]] == asked[one.name.partition("#")[0]]
     }
 

@@ -67,18 +67,6 @@ def trace(
     return watch.trace
 
 
-@contextmanager
-def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
-    """`model` in training or evaluation; afterwards every module is again in the mode in which it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
 class _Recurrent(TorchFunctionMode):
     """Gives PyTorch's recurrent functions parameters without values: they compare devices before any operator runs."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import chain
 from math import prod
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from lenrek.errors import OptionError, ShapeError
 from lenrek.geometry.axes import sizes_of
 from lenrek.ops.matrix.order import Order, check_order, flatten_volume, unflatten_volume
+from lenrek.ops.mode import in_mode
 
 _ENTRIES_AT_ONCE = 2**22  # numbers in one batch of basis vectors, or of their images
 _SCALES = (1.0, 1024.0)  # of the test inputs: large ones leave the range in which a clamp or a ReLU is idle
@@ -57,7 +57,7 @@ def to_dense(
     def flat(inputs: Tensor) -> Tensor:
         return _flat_output(layer(unflatten_volume(inputs, shape, order)), len(inputs), order)
 
-    with torch.no_grad(), evaluating(layer):
+    with torch.no_grad(), in_mode(layer, training=False):
         features = prod(shape)
         bias = flat(like.new_zeros(1, features))[0]
         weight = bias.new_empty(bias.numel(), features)
@@ -82,20 +82,6 @@ def _like(layer: object, dtype: torch.dtype | None) -> Tensor:
     if not (dtype.is_floating_point or dtype.is_complex):
         raise OptionError(f"to_dense: dtype is {dtype}, expected a floating or complex type.")
     return like.to(dtype)
-
-
-@contextmanager
-def evaluating(layer: object) -> Iterator[None]:
-    """Evaluation mode for the time; each part's own mode afterwards."""
-    parts = list(layer.modules()) if isinstance(layer, nn.Module) else []
-    modes = [part.training for part in parts]
-    try:
-        if parts:
-            parts[0].eval()
-        yield
-    finally:
-        for part, training in zip(parts, modes, strict=True):
-            part.training = training
 
 
 def _flat_output(y: Tensor, batch: int, order: Order) -> Tensor:
