@@ -1,8 +1,13 @@
-"""Draws the pictures of the page on receptive fields, `python docs/draw_receptive.py`: a minute, with a training."""
+"""Draws the pictures of the page on receptive fields.
+
+    python docs/draw_receptive.py [WEIGHTS PHOTOS]
+
+With SqueezeNet's public weights (a safetensors file) and a folder or archive of photos those of the effective field, too.
+"""
 
 from __future__ import annotations
 
-import tempfile
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +16,6 @@ import torch
 import lenrek
 from lenrek.data.load import load_samples
 from lenrek.data.normalise import normalise
-from lenrek.data.split import split_source
 from lenrek.explain.receptive_picture import draw_boxes, draw_effective
 
 HERE = Path(__file__).parent
@@ -29,25 +33,19 @@ def vgg() -> str:
     return str(draw_boxes(boxes, (224, 224)))
 
 
-def effective() -> dict[str, str]:
-    """What moves a feature of LeNet-5's second convolution, before and after a training on digits."""
-    source = lenrek.open_source("digits")
-    torch.manual_seed(0)
-    untrained = lenrek.create_model("lenet5", num_classes=10, in_channels=1)
-    with tempfile.TemporaryDirectory() as folder:
-        lenrek.train("digits", model="lenet5", size=28, epochs=12, out=Path(folder) / "run", precision="fp32",
-                     progress=False)  # fmt: skip
-        classifier = lenrek.load(Path(folder) / "run")
-    held_out = np.sort(split_source(source, seed=0).test)
-    (batch,) = load_samples(source, classifier.contract, indices=held_out).batches(held_out, len(held_out))
-    x = normalise(batch.x, classifier.contract)[:200]
+def effective(weights: str, photos: str) -> dict[str, str]:
+    """What moves a feature in the middle of SqueezeNet, before any training and with its public ImageNet weights."""
     drawn = {}
-    for when, network in (("before", untrained), ("after", classifier.network)):
-        found = lenrek.effective_receptive_field(network, x, "features.3", position=(5, 5))
-        assert found.fit is not None
-        sizes = f"sees {len(found.box[0])} × {len(found.box[1])}" if found.box else ""
-        title = f"{when} training: {sizes}; effective size {found.fit.effective_size:.1f}"
-        drawn[f"effective-{when}.svg"] = str(draw_effective(found, title))
+    for when, source in (("before", None), ("after", weights)):
+        torch.manual_seed(0)
+        network = lenrek.create_model("squeezenet1_1", weights=source)
+        images = lenrek.open_source(photos)
+        chosen = np.linspace(0, len(images) - 1, 64).astype(int)
+        (batch,) = load_samples(images, network.contract, indices=chosen).batches(chosen, len(chosen))
+        found = lenrek.effective_receptive_field(network, normalise(batch.x, network.contract), "features.7")
+        assert found.fit is not None and found.box is not None
+        title = f"{when} training: sees {len(found.box[0])} × {len(found.box[1])}; effective size "
+        drawn[f"effective-{when}.svg"] = str(draw_effective(found, title + f"{found.fit.effective_size:.1f}"))
     return drawn
 
 
@@ -56,5 +54,6 @@ PICTURES = {"receptive-field.svg": vgg}
 if __name__ == "__main__":
     for name, draw in PICTURES.items():
         (HERE / name).write_text(draw(), encoding="utf-8")
-    for name, text in effective().items():  # differs from machine to machine
-        (HERE / name).write_text(text, encoding="utf-8")
+    if len(sys.argv) == 3:
+        for name, text in effective(*sys.argv[1:]).items():
+            (HERE / name).write_text(text, encoding="utf-8")
