@@ -2,7 +2,7 @@
 
     python docs/draw_receptive.py [WEIGHTS PHOTOS]
 
-With SqueezeNet's public weights (a safetensors file) and a folder or archive of photos those of the effective field, too.
+With SqueezeNet's public weights (a safetensors file) and a folder or archive of photos those of effective fields, too.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def effective(weights: str, photos: str) -> dict[str, str]:
         chosen = np.linspace(0, len(images) - 1, 64).astype(int)
         (batch,) = load_samples(images, network.contract, indices=chosen).batches(chosen, len(chosen))
         found = lenrek.effective_receptive_field(network, normalise(batch.x, network.contract), "features.7")
-        assert found.fit is not None and found.box is not None
+        assert found.fit is not None
+        assert found.box is not None
         title = f"{when} training: sees {len(found.box[0])} × {len(found.box[1])}; effective size "
         drawn[f"effective-{when}.svg"] = str(draw_effective(found, title + f"{found.fit.effective_size:.1f}"))
     return drawn

@@ -24,7 +24,8 @@ def test_equivariance_of_a_trained_network(cli: Cli, run: Path, folders: Path, t
     assert outcome.out.splitlines()[0] == "shift along axis 0, boundary circular, layer features.0"
     page = (tmp_path / "shift.html").read_text()
     assert page.count("<svg") == 2
-    assert "http:" not in page and "https:" not in page
+    assert "http:" not in page
+    assert "https:" not in page
 
 
 def test_an_architecture_takes_the_size_of_the_data(cli: Cli, tmp_path: Path) -> None:
