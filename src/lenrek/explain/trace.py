@@ -8,8 +8,9 @@ not depend on the size of the batch.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -54,7 +55,7 @@ def trace(
     try:
         with (
             torch.set_grad_enabled(gradients),
-            torch.compiler.set_stance("force_eager"),
+            _nothing_compiled(),
             _hooks_of_all_modules(watch.enter, watch.leave),
             _Recurrent(watch),
             watch,
@@ -65,6 +66,11 @@ def trace(
     except Exception as error:  # of the model's own code: anything at all
         raise TraceError(f"{who}: {watch.where_it_stopped(error)}", watch.trace) from error
     return watch.trace
+
+
+def _nothing_compiled() -> AbstractContextManager[None]:
+    """Networks under `torch.compile` run as they were written; loading the compiler to say so takes a second."""
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 class _Recurrent(TorchFunctionMode):

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from lenrek.explain.record import Call, ModuleCall, Trace, Volume
+from lenrek.explain.sizes import run_without_values
 
 MOST_KNOWN_VALUES = 1 << 16  # of a constant: larger ones have no values
 _aten = torch.ops.aten
@@ -82,6 +83,11 @@ class Watch(TorchDispatchMode):
         reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
         return f"stopped in {place} given {given or 'nothing'}{at}.\n  {reason}{hint}"
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch asks: it would load its compiler, which takes a second, to keep it away from the method below."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
@@ -100,7 +106,7 @@ class Watch(TorchDispatchMode):
         written = _written(func, args, kwargs)
         self._operator = f"{func} of {', '.join(str(tuple(t.shape)) for t in tensors) or 'nothing'}"
         before = tuple(self._volume(tensor) for tensor in written)
-        results = func(*args, **kwargs)
+        results = run_without_values(func, args, kwargs, written)
         for tensor in written:
             del self._volumes[tensor]  # a look at it now is another volume
         leaves = results if isinstance(results, tuple | list) else (results,)
