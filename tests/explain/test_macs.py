@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-import explain.networks as published
-from explain.networks import NETWORKS
+import explain.published as published
+from explain.published import NETWORKS
 from lenrek.explain.macs import macs
 from lenrek.explain.trace import trace
 from lenrek.models.create import create_model

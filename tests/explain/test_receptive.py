@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import lenrek
-from explain.networks.inception import InceptionV3
+from explain.published.inception import InceptionV3
 from lenrek.errors import OptionError, ShapeError
 from lenrek.explain.receptive import receptive_field
 from lenrek.explain.record import TraceError

@@ -8,7 +8,7 @@ from torch import nn
 
 import lenrek
 from explain.measured_reach import by_gradient, by_not_a_number
-from explain.networks import NETWORKS
+from explain.published import NETWORKS
 from explain.reach_checks import check_fields
 from lenrek.models.create import list_models
 from lenrek.models.registry import find_architecture

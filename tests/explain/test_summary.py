@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import lenrek
-from explain.networks import NETWORKS
+from explain.published import NETWORKS
 from lenrek.errors import ModelError, ShapeError
 from lenrek.explain.record import TraceError
 from lenrek.explain.summary import summary

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from explain.networks import NETWORKS
+from explain.published import NETWORKS
 from lenrek.explain.inputs import inputs_of
 from lenrek.explain.record import TraceError, Volume
 from lenrek.explain.trace import trace

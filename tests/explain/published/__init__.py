@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from torch import nn
 
-from explain.networks.attention import ConvNeXt, Swin, ViT
-from explain.networks.inception import DenseNet, GoogLeNet, InceptionV3
-from explain.networks.mobile import EfficientNet, MobileNetV3, ResNeXt, ShuffleNetV2
-from explain.networks.pixelwise import DCGAN, FPN, DeepLab, HRNet, UNet
-from explain.networks.signals import CRNN, WaveNet
+from explain.published.attention import ConvNeXt, Swin, ViT
+from explain.published.inception import DenseNet, GoogLeNet, InceptionV3
+from explain.published.mobile import EfficientNet, MobileNetV3, ResNeXt, ShuffleNetV2
+from explain.published.pixelwise import DCGAN, FPN, DeepLab, HRNet, UNet
+from explain.published.signals import CRNN, WaveNet
 
 Made = tuple[nn.Module, tuple[int, ...]]
 
