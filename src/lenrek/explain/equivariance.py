@@ -146,7 +146,7 @@ def equivariance(
         OptionError: an unknown transform, one that such samples do not have, sizes that mean nothing.
         ShapeError: not samples, or such as the network does not take.
     Source: Lenc & Vedaldi 2015, arXiv:1411.5908 (measuring equivariance); Azulay & Weiss 2019, arXiv:1805.12177
-        (why strides break it).
+    (why strides break it).
     Example: a stride of 2 is equivariant to shifts by 2 samples, not by 1.
         >>> from lenrek.explain.transforms import Shift
         >>> _ = torch.manual_seed(0)

@@ -123,7 +123,7 @@ def find_convolution(
         OptionError: a layer that is not affine, a matrix too large to write down.
         ShapeError: a matrix that does not fit the shapes.
     Source: Bronstein, Bruna, Cohen & Veličković 2021, arXiv:2104.13478, §3.1 (linear and shift-equivariant maps are
-        convolutions).
+    convolutions).
     Example:
         >>> layer = nn.Sequential(nn.Conv1d(1, 1, 3, padding=1), nn.AvgPool1d(2))
         >>> print(find_convolution(layer, (1, 12)))

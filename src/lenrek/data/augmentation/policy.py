@@ -39,7 +39,7 @@ class Policy:
     Raises:
         OptionError: steps that contradict each other, a part without effect.
     Source: Cubuk et al. 2020, arXiv:1909.13719 (RandAugment); Müller & Hutter 2021, arXiv:2103.10158 (TrivialAugment).
-        Other than there, transforms are applied in one fixed order, and those drawn for a sample are all different.
+    Other than there, transforms are applied in one fixed order, and those drawn for a sample are all different.
     Example:
         >>> print(Policy(steps=(Step("rotate", 15), Step("flip")), boundary="reflect"))
         rotate=15,flip,boundary=reflect
