@@ -14,7 +14,8 @@ ORDER = np.array([8, 3, 3, 1, 0, 7, 2])
 
 def as_lists(samples, order=ORDER, batch_size=3):
     return [
-        (batch.x.tolist(), batch.labels.tolist(), batch.index.tolist()) for batch in samples.batches(order, batch_size)
+        (batch.x.tolist(), batch.labels.tolist(), batch.index.tolist(), batch.place.tolist())
+        for batch in samples.batches(order, batch_size)
     ]
 
 

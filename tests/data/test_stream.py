@@ -21,6 +21,7 @@ def test_batches_come_in_order_with_their_values():
     order = np.array([7, 3, 3, 19, 0, 11, 2])
     batches = list(StreamedSamples(source, CONTRACT, threads=3).batches(order, 3))
     assert [batch.index.tolist() for batch in batches] == [[7, 3, 3], [19, 0, 11], [2]]
+    assert [batch.place.tolist() for batch in batches] == [[0, 1, 2], [3, 4, 5], [6]]
     for batch in batches:
         assert batch.x.dtype == torch.uint8
         assert batch.labels.dtype == torch.int64
@@ -68,6 +69,7 @@ def test_damaged_samples_are_named_once_and_left_out_of_their_batch():
     for _ in range(2):
         batches = list(samples.batches(np.arange(12), 4))
         assert [batch.index.tolist() for batch in batches] == expected  # the third batch had nothing left
+        assert [batch.place.tolist() for batch in batches] == expected
         assert [batch.x[:, 0, 0, 0].tolist() for batch in batches] == expected
         assert [batch.labels.tolist() for batch in batches] == [[1, 0, 1], [0, 0, 1]]
     assert samples.index.tolist() == [1, 2, 3, 4, 6, 7]

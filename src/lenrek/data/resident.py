@@ -38,12 +38,14 @@ class ResidentSamples:
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[Batch]:
         import torch
 
-        for wanted in cut_batches(order, batch_size, self._asked):
-            index = wanted[self._readable[wanted]]
+        for number, wanted in enumerate(cut_batches(order, batch_size, self._asked)):
+            readable = np.flatnonzero(self._readable[wanted])
+            index = wanted[readable]
             if len(index):
                 # NumPy's take copies whole rows: 20 times as fast as torch.index_select for MNIST's 784 bytes.
                 x = self.x.take(self._row[index], axis=0)
-                yield Batch(torch.from_numpy(x), torch.from_numpy(self.labels[index]), index)
+                place = number * batch_size + readable
+                yield Batch(torch.from_numpy(x), torch.from_numpy(self.labels[index]), index, place)
 
 
 def already_resident(source: Source, contract: InputContract, indices: np.ndarray | None) -> ResidentSamples | None:

@@ -22,11 +22,13 @@ class Batch:
         x: (batch, channels, *size), uint8, int16 or float32; the receiver's own, to change at will.
         labels: (batch,) int64.
         index: (batch,) int64, which samples of the source these are.
+        place: (batch,) int64, where in the order that was asked for each of them stood.
     """
 
     x: Tensor
     labels: Tensor
     index: np.ndarray
+    place: np.ndarray
 
 
 class Samples(Protocol):

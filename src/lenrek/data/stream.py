@@ -32,6 +32,7 @@ class _Pending:
 
     x: np.ndarray
     index: np.ndarray
+    place: np.ndarray
     parts: list[Future[dict[int, DataError]]]
 
 
@@ -72,27 +73,34 @@ class StreamedSamples:
         return np.flatnonzero(self.asked & ~self.damaged)
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[Batch]:
-        wanted = iter(cut_batches(order, batch_size, self.asked))
+        wanted = enumerate(cut_batches(order, batch_size, self.asked))
         stopped = threading.Event()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="lenrek-decode")
         try:
-            ahead = deque(self._start(pool, index, stopped) for index in islice(wanted, AHEAD_BATCHES))
+            ahead = deque(
+                self._start(pool, index, number * batch_size, stopped)
+                for number, index in islice(wanted, AHEAD_BATCHES)
+            )
             while ahead:
                 batch = self._finish(ahead.popleft())
-                ahead.extend(self._start(pool, index, stopped) for index in islice(wanted, 1))
+                ahead.extend(
+                    self._start(pool, index, number * batch_size, stopped) for number, index in islice(wanted, 1)
+                )
                 if len(batch.index):
                     yield batch
         finally:  # also when the consumer stops early, on an error and on Ctrl-C: no thread outlives the loop
             stopped.set()
             pool.shutdown(cancel_futures=True)
 
-    def _start(self, pool: ThreadPoolExecutor, index: np.ndarray, stopped: threading.Event) -> _Pending:
-        index = index[~self.damaged[index]]
+    def _start(self, pool: ThreadPoolExecutor, index: np.ndarray, start: int, stopped: threading.Event) -> _Pending:
+        whole = np.flatnonzero(~self.damaged[index])
+        index, place = index[whole], start + whole
         # In memory the channels come last, as decoders deliver them and convolutions on a CPU like them.
         x = np.moveaxis(np.empty((len(index), *self.contract.size, self.contract.channels), self.dtype), -1, 1)
         step = max(1, -(-len(index) // (self.threads * PARTS_PER_THREAD)))
         parts = [slice(first, first + step) for first in range(0, len(index), step)]
-        return _Pending(x, index, [pool.submit(self._read, x[part], index[part].tolist(), stopped) for part in parts])
+        reads = [pool.submit(self._read, x[part], index[part].tolist(), stopped) for part in parts]
+        return _Pending(x, index, place, reads)
 
     def _read(self, x: np.ndarray, index: list[int], stopped: threading.Event) -> dict[int, DataError]:
         failed = {}
@@ -114,14 +122,14 @@ class StreamedSamples:
     def _finish(self, pending: _Pending) -> Batch:
         import torch
 
-        x, index = pending.x, pending.index
+        x, index, place = pending.x, pending.index, pending.place
         failed = {one: error for part in pending.parts for one, error in part.result().items()}
         for one, error in failed.items():
             self._note_damaged(one, error)
         if failed:
             whole = ~self.damaged[index]
-            x, index = x[whole], index[whole]
-        return Batch(torch.from_numpy(x), torch.from_numpy(self.source.labels[index]), index)
+            x, index, place = x[whole], index[whole], place[whole]
+        return Batch(torch.from_numpy(x), torch.from_numpy(self.source.labels[index]), index, place)
 
     def _note_damaged(self, index: int, error: DataError) -> None:
         if self.strict:

@@ -92,7 +92,7 @@ def test_a_damaged_partner_is_left_out():
         def batches(self, order, batch_size):
             wanted = order[np.isin(order, self.readable)]
             if len(wanted):
-                yield Batch(torch.full((len(wanted), 1, 2, 2), 1.0), torch.zeros(len(wanted)), wanted)
+                yield Batch(torch.full((len(wanted), 1, 2, 2), 1.0), torch.zeros(len(wanted)), wanted, wanted)
 
     x = torch.zeros(40, 1, 2, 2)
     policy = Policy.parse("superimpose=0.5")
