@@ -59,7 +59,8 @@ def test_every_option_reaches_the_configuration(cli: Cli, folders: Path, tmp_pat
     given = {
         "model": "resnet20", "epochs": 2, "batch_size": 4, "size": "15x19", "fit": "pad", "optimizer": "sgd",
         "learning_rate": 0.01, "momentum": 0.8, "weight_decay": 0.001, "schedule": "cosine", "label_smoothing": 0.05,
-        "clip_norm": 3.0, "ema": 0.5, "patience": 7, "augment": "shift=0.125,flip", "validation": 0.2, "test": 0.3,
+        "clip_norm": 3.0, "ema": 0.5, "patience": 7, "augment": "shift=0.125,flip", "mixup": "0.2",
+        "cutmix": "lambda=0.5", "balance": "none", "validation": 0.2, "test": 0.3,
         "precision": "fp32", "loading": "stream", "seed": 11,
     }  # fmt: skip
     options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", value)]

@@ -13,10 +13,12 @@ from lenrek.data.load import load_samples
 from lenrek.errors import DataError
 from lenrek.models.contract import InputContract
 from lenrek.training import loop, processes
+from lenrek.training.balance import ClassBalance
 from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
-from lenrek.training.loop import Step, epoch_order, posteriors, train_epoch, whole_batch
+from lenrek.training.loop import Step, posteriors, train_epoch, whole_batch
 from lenrek.training.optimizer import make_optimizer
+from lenrek.training.order import epoch_order
 
 CONTRACT = InputContract(1, (14, 18), (0.4,), (0.2,), ("above", "below"))
 CPU = torch.device("cpu")
@@ -50,8 +52,9 @@ def test_an_epoch_equals_its_plain_form() -> None:
     average = AveragedWeights(trained, 0.7)
     step = Step(trained, CONTRACT, CPU)
     augmenter = Augmenter(Policy(), CONTRACT.classes, 9, SampleOthers(samples, indices))
+    balance = ClassBalance("none", indices, y[indices], CONTRACT.classes, 9)
     row = train_epoch(
-        step, samples, indices, 1, config, augmenter, make_optimizer(trained, config), trained, average, seen
+        step, samples, balance, 1, config, augmenter, make_optimizer(trained, config), trained, average, seen
     )
 
     plain = network()

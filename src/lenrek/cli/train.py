@@ -38,6 +38,13 @@ class Loading(StrEnum):
     stream = "stream"
 
 
+class Balance(StrEnum):
+    none = "none"
+    loss = "loss"
+    sampling = "sampling"
+    synthesis = "synthesis"
+
+
 class Fit(StrEnum):
     stretch = "stretch"
     crop = "crop"
@@ -70,6 +77,15 @@ def train(
     ema: Annotated[float | None, typer.Option(help="Decay of the running average of the weights that is kept.")] = None,
     patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without improvement.")] = None,
     augment: Annotated[str, typer.Option(help="A policy: light, standard, …, 'shift=0.1,flip'.")] = "none",
+    mixup: Annotated[
+        str | None, typer.Option(help="Average samples: alpha of Beta, such as 0.4, or lambda=0.3.", metavar="ALPHA")
+    ] = None,
+    cutmix: Annotated[
+        str | None, typer.Option(help="Put boxes of samples into others; with --mixup in turn.", metavar="ALPHA")
+    ] = None,
+    balance: Annotated[
+        Balance, typer.Option(help="Let classes of unequal size count alike, and choose the epoch so.")
+    ] = Balance.none,
     validation: Annotated[float, typer.Option(help="Share split off to choose the epoch on.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share split off where the data has no test part.")] = 0.1,
     grouped: Annotated[
@@ -89,11 +105,13 @@ def train(
         epochs=epochs, seed=seed, batch_size=batch_size, size=parse_size(size, "train"), fit=fit and fit.value,
         optimizer=optimizer.value, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay,
         schedule=schedule.value, label_smoothing=label_smoothing, clip_norm=clip_norm, ema=ema, patience=patience,
-        augment=augment, validation=validation, test=test, grouped=grouped, precision=precision.value,
+        augment=augment, mixup=mixup, cutmix=cutmix, balance=balance.value, validation=validation, test=test,
+        grouped=grouped, precision=precision.value,
         loading=loading.value, strict=strict,
     )  # fmt: skip
     from lenrek.training.train import TrainingInterrupted
     from lenrek.training.train import train as run_training
+    from lenrek.training.wording import percent
 
     command = ["lenrek", *sys.argv[1:]]
     try:
@@ -113,5 +131,7 @@ def train(
         emit({"path": str(run.path), "report": str(run.path / "report.html"), "test": evaluation.to_json()})
         return
     print(f"accuracy  {accuracy_sentence(evaluation)}")
+    if len({scores.support for scores in evaluation.per_class}) > 1:
+        print(f"balanced  {percent(evaluation.balanced_accuracy, evaluation.num_samples)}")
     print(f"model     {shown(str(run.path))}")
     print(f"report    {shown(str(run.path / 'report.html'))}")

@@ -10,12 +10,14 @@ from typing import Any
 from lenrek.data.augmentation.policy import Policy
 from lenrek.errors import OptionError
 from lenrek.models.registry import find_architecture
+from lenrek.training.ratio import Ratio
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
     "schedule": ("onecycle", "cosine", "constant"),
     "precision": ("auto", "fp32", "bf16"),
     "loading": ("auto", "resident", "stream"),
+    "balance": ("none", "loss", "sampling", "synthesis"),
     "fit": (None, "stretch", "crop", "pad"),
 }
 SGD_LEARNING_RATE = 0.1
@@ -49,8 +51,13 @@ class TrainConfig:
         clip_norm: gradients longer than this are shortened to it; None: never.
         ema: decay of the running average of the weights that is evaluated and kept; None: the weights themselves.
         patience: stop after this many epochs without a better one (higher validation accuracy, or the same and lower
-            loss); None: never.
+            loss; with `balance` the balanced accuracy); None: never.
         augment: what happens to training samples: a `lenrek.data.augmentation.Policy` or its text.
+        mixup: training samples averaged with others, by shares drawn from Beta(mixup, mixup), or "lambda=0.3", the
+            share of a sample's own (see `lenrek.training.mixing`); None: not.
+        cutmix: boxes of others in training samples, likewise.
+        balance: what is done about classes of unequal size: "none", "loss", "sampling" or "synthesis" (see
+            `lenrek.training.balance.ClassBalance`).
         validation, test: shares split off where the data has no split of its own.
         grouped: keep groups (speakers, patients) in one part; None: when the data says so.
         precision: number type of convolutions and matrix products; "fp32" and "bf16" run on lenrek's kernels, "auto"
@@ -76,6 +83,9 @@ class TrainConfig:
     ema: float | None = None
     patience: int | None = None
     augment: str = "none"
+    mixup: str | None = None
+    cutmix: str | None = None
+    balance: str = "none"
     validation: float = 0.1
     test: float = 0.1
     grouped: bool | None = None
@@ -91,6 +101,9 @@ class TrainConfig:
             self._convert(name, float, "a number")
         self._convert("size", _axes, "one whole number, or one per axis")
         object.__setattr__(self, "augment", str(Policy.parse(str(self.augment))))  # one text for what is the same
+        for name in ("mixup", "cutmix"):
+            if (ratio := getattr(self, name)) is not None:
+                object.__setattr__(self, name, str(Ratio.parse(ratio, name)))
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 names = ", ".join(filter(None, allowed))

@@ -20,10 +20,19 @@ class Progress:
         epochs_done: before, in the run that is resumed.
         batches_per_epoch: for the bar.
         shown: False shows nothing at all.
+        balanced: the balanced accuracy is shown, too.
     """
 
-    def __init__(self, total_epochs: int, batches_per_epoch: int, *, epochs_done: int = 0, shown: bool = True) -> None:
-        self.total_epochs = total_epochs
+    def __init__(
+        self,
+        total_epochs: int,
+        batches_per_epoch: int,
+        *,
+        epochs_done: int = 0,
+        shown: bool = True,
+        balanced: bool = False,
+    ) -> None:
+        self.total_epochs, self.balanced = total_epochs, balanced
         self.console = Console(stderr=True, quiet=not shown, highlight=False)
         self.bar = Bar(
             TextColumn("epoch {task.description}"),
@@ -62,7 +71,8 @@ class Progress:
             f"epoch {row['epoch']:{width}}/{self.total_epochs}"
             f"  train loss {row['train_loss']:.3f} accuracy {percent(row['train_accuracy']):>7}"
             f"  validation loss {row['validation_loss']:.3f} accuracy {percent(row['validation_accuracy']):>7}"
-            f"  {row['samples_per_s']:,.0f}/s  {duration(row['time_s'])}"
+            + (f" balanced {percent(row['validation_balanced_accuracy']):>7}" if self.balanced else "")
+            + f"  {row['samples_per_s']:,.0f}/s  {duration(row['time_s'])}"
             + (f", {duration(left_s)} left" if row["epoch"] < self.total_epochs else "")
             + ("  best" if row["best"] else ""),
             soft_wrap=True,

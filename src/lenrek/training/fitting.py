@@ -21,6 +21,7 @@ from lenrek.models.create import create_model
 from lenrek.models.model_file import save_model
 from lenrek.optimization.memory import keep_memory
 from lenrek.training import processes
+from lenrek.training.balance import ClassBalance
 from lenrek.training.checkpoint import read_checkpoint, restore, save_checkpoint
 from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
@@ -51,17 +52,18 @@ class Fitting:
         contract: InputContract,
         samples: Samples,
         split: Split,
+        balance: ClassBalance,
         folder: RunFolder,
         data_fingerprint: str,
         resume: bool,
     ) -> None:
         self.config, self.contract, self.samples, self.split, self.folder = config, contract, samples, split, folder
-        self.data_fingerprint = data_fingerprint
+        self.balance, self.data_fingerprint = balance, data_fingerprint
         others = SampleOthers(samples, split.train)
         self.augmenter = Augmenter(Policy.parse(config.augment), contract.classes, config.seed, others)
         self.history: list[dict[str, Any]] = []
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.batch_size = whole_batch(config.batch_size, len(split.train))
+        self.batch_size = whole_batch(config.batch_size, balance.num_samples)
         torch.manual_seed(config.seed)
         network = create_model(config.model, len(contract.classes), contract.channels, len(contract.size))
         self.network = network.to(self.device)
@@ -69,6 +71,11 @@ class Fitting:
             raise OptionError(
                 f"train: {config.model} has batch normalisation, which needs at least 2 samples per step, but gets 1.\n"
                 "  Hint: pass --batch-size 2 or more, or a --model without."
+            )
+        if self.batch_size == 1 and (config.mixup or config.cutmix):
+            raise OptionError(
+                f"train: {'mixup' if config.mixup else 'cutmix'} mixes samples of the same step, but there is 1 per "
+                "step.\n  Hint: pass --batch-size 2 or more, or leave it out."
             )
         if self.device.type == "cpu":
             keep_memory()  # PyTorch's own layers gain by it, too
@@ -107,7 +114,7 @@ class Fitting:
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(self.split.train) // self.batch_size
+        return self.balance.num_samples // self.batch_size
 
     @property
     def kept(self) -> nn.Module:
@@ -116,8 +123,12 @@ class Fitting:
 
     @property
     def best(self) -> dict[str, Any]:
-        """The row of the best epoch so far: highest validation accuracy, then lowest validation loss."""
-        return max(self.history, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
+        """The row of the best epoch so far: highest validation accuracy, then lowest validation loss.
+
+        Where the training is balanced, so is the accuracy: the mean of the classes' own.
+        """
+        accuracy = "validation_accuracy" if self.config.balance == "none" else "validation_balanced_accuracy"
+        return max(self.history, key=lambda row: (row[accuracy], -row["validation_loss"]))
 
     def run(self, watcher: Watcher, tensorboard: bool) -> None:
         """Train until the last epoch, or until patience runs out."""
@@ -138,7 +149,7 @@ class Fitting:
         start, number = time.perf_counter(), len(self.history)
         step = Step(wrapped, self.contract, self.device)
         trained = train_epoch(
-            step, self.samples, self.split.train, number, self.config, self.augmenter, self.optimizer,
+            step, self.samples, self.balance, number, self.config, self.augmenter, self.optimizer,
             self.network, self.average, watcher,
         )  # fmt: skip
         validation = processes.from_first(self._validate)
@@ -147,6 +158,7 @@ class Fitting:
             **trained,
             "validation_loss": validation.loss,
             "validation_accuracy": validation.accuracy,
+            "validation_balanced_accuracy": validation.balanced_accuracy,
             "time_s": time.perf_counter() - start,
         }
 

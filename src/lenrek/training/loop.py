@@ -13,12 +13,16 @@ from torch import Tensor, nn
 
 from lenrek.data.augmentation.augmenter import Augmenter
 from lenrek.data.normalise import normalise
-from lenrek.data.samples import Samples
+from lenrek.data.samples import Batch, Samples
 from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
 from lenrek.training import objective, processes
+from lenrek.training.balance import ClassBalance
 from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
+from lenrek.training.mixing import Mixer
+from lenrek.training.objective import Targets
+from lenrek.training.order import EpochPlan, plan_epoch
 from lenrek.training.schedule import rate_factor
 
 SEED_STRIDE = 1_000_003  # a prime: seeds of neighbouring runs, epochs and processes stay apart
@@ -47,15 +51,18 @@ class Step:
 
     def logits(self, x: Tensor) -> Tensor:
         """Class scores (batch, classes) in float32 of raw samples (batch, channels, *size)."""
+        return self.network(self.normalised(x))
+
+    def posteriors(self, x: Tensor) -> np.ndarray:
+        """Class probabilities (batch, classes) in float64 of raw samples."""
+        return objective.posteriors(self.logits(x)).cpu().numpy()
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Raw samples as the network takes them, in a memory of their own."""
         # Samples from memory and from files lie differently in memory. PyTorch's layers go by that, even where one
         # channel makes it the same: read in the order of their axes, the same samples round alike.
         x = x.reshape(-1).view(x.shape)
-        return self.network(normalise(x.to(self.device), self.contract))
-
-
-def epoch_order(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """The order in which the training samples come in this epoch."""
-    return np.random.default_rng((seed, epoch)).permutation(indices)
+        return normalise(x.to(self.device), self.contract)
 
 
 def whole_batch(batch_size: int, num_samples: int) -> int:
@@ -73,7 +80,7 @@ def whole_batch(batch_size: int, num_samples: int) -> int:
 def train_epoch(
     step: Step,
     samples: Samples,
-    indices: np.ndarray,
+    balance: ClassBalance,
     epoch: int,
     config: TrainConfig,
     augmenter: Augmenter,
@@ -82,33 +89,38 @@ def train_epoch(
     average: AveragedWeights | None,
     watcher: Watcher,
 ) -> dict[str, float]:
-    """Train on every whole batch of `indices` once (`epoch` counts from 0); the epoch's part of the metrics row.
+    """Train on every whole batch of an epoch's order (`epoch` counts from 0); the epoch's part of the metrics row.
 
     `step.network` is run, which several processes wrap; `network` is what it wraps, whose weights `average` follows.
+    The loss is the one that is minimised: of mixed labels, weighted, smoothed, where that is asked for.
 
     Raises:
         OptionError: the loss is no longer a finite number.
     """
     torch.manual_seed(config.seed + SEED_STRIDE * (epoch + 1) + processes.rank())
-    batch_size = whole_batch(config.batch_size, len(indices))
-    order, share = processes.my_share(epoch_order(indices, config.seed, epoch), batch_size)
-    steps = len(order) // share
+    order = balance.order(epoch)
+    mixer = Mixer.of(config)
+    plan = plan_epoch(order, whole_batch(config.batch_size, len(order)), mixed=mixer is not None)
+    weights = balance.class_weights
+    class_weights = None if weights is None else torch.from_numpy(weights).to(step.device, torch.float32)
     step.network.train()
     start = time.perf_counter()
     losses, right, seen, rate = 0.0, 0.0, 0, 0.0
-    for number, batch in enumerate(samples.batches(order, share)):
-        rate = config.peak_learning_rate * rate_factor(config.schedule, epoch * steps + number, config.epochs * steps)
+    for batch in samples.batches(plan.order, plan.loaded):
+        number = plan.step(batch)
+        done = epoch * plan.steps + number
+        rate = config.peak_learning_rate * rate_factor(config.schedule, done, config.epochs * plan.steps)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x = augmenter.apply(batch, epoch)
-        loss, num_right = _optimize(step, x, batch.labels.to(step.device), config, optimizer)
+        x, targets = _given(step, batch, epoch, plan, augmenter, mixer)
+        loss, num_right = _optimize(step, x, targets, class_weights, config, optimizer)
         if not math.isfinite(loss):
             raise OptionError(
-                f"train: the loss became {loss} in epoch {epoch + 1}, step {number + 1} of {steps}.\n"
+                f"train: the loss became {loss} in epoch {epoch + 1}, step {number + 1} of {plan.steps}.\n"
                 f"  Hint: lower the learning rate (now {config.peak_learning_rate}), or pass --clip-norm 1."
             )
         if average is not None:
-            average.update(network, epoch * steps + number)
+            average.update(network, done)
         losses, right, seen = losses + loss * len(x), right + num_right, seen + len(x)
         speed = seen * processes.world_size() / (time.perf_counter() - start)
         watcher.batch(number + 1, losses / seen, right / seen, speed)
@@ -122,18 +134,35 @@ def train_epoch(
     }
 
 
+def _given(
+    step: Step, batch: Batch, epoch: int, plan: EpochPlan, augmenter: Augmenter, mixer: Mixer | None
+) -> tuple[Tensor, Targets]:
+    """What the network is given of a batch: augmented, normalised and mixed; and what that shows."""
+    x = step.normalised(augmenter.apply(batch, epoch, plan.copy[batch.place]))
+    labels = batch.labels.to(step.device)
+    if mixer is None:
+        return x, Targets(labels)
+    own, other = plan.pairs(batch)
+    return mixer.mix(x, labels, own, other, epoch, plan.step(batch))
+
+
 def _optimize(
-    step: Step, x: Tensor, labels: Tensor, config: TrainConfig, optimizer: torch.optim.Optimizer
+    step: Step,
+    x: Tensor,
+    targets: Targets,
+    class_weights: Tensor | None,
+    config: TrainConfig,
+    optimizer: torch.optim.Optimizer,
 ) -> tuple[float, float]:
     """One step of the optimiser; the batch's mean loss and number of right answers."""
-    logits = step.logits(x)
-    loss = objective.loss(logits, labels, config.label_smoothing)
+    logits = step.network(x)
+    loss = objective.loss(logits, targets, config.label_smoothing, class_weights)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     if config.clip_norm is not None:
         nn.utils.clip_grad_norm_(step.network.parameters(), config.clip_norm)
     optimizer.step()
-    return loss.item(), objective.num_right(logits, labels)
+    return loss.item(), objective.num_right(logits, targets)
 
 
 @torch.inference_mode()
@@ -142,7 +171,7 @@ def posteriors(step: Step, samples: Samples, indices: np.ndarray) -> tuple[np.nd
     step.network.eval()
     values = step.contract.channels * math.prod(step.contract.size)
     batches = samples.batches(indices, min(EVALUATION_BATCH, max(1, EVALUATION_VALUES // values)))
-    seen = [(objective.posteriors(step.logits(b.x)).cpu().numpy(), b.labels.numpy(), b.index) for b in batches]
+    seen = [(step.posteriors(b.x), b.labels.numpy(), b.index) for b in batches]
     if not seen:
         num_classes = len(step.contract.classes)
         return np.empty((0, num_classes)), np.empty(0, np.int64), np.empty(0, np.int64)

@@ -20,7 +20,9 @@ from lenrek.data.split import Split, split_source
 from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
 from lenrek.models.registry import find_architecture
+from lenrek.training.balance import ClassBalance
 from lenrek.training.config import TrainConfig
+from lenrek.training.mixing import Mixer
 from lenrek.training.plan import plan_contract
 
 PARTS = {"train": "to learn from", "validation": "to choose the epoch on", "test": "to measure the result on"}
@@ -32,12 +34,14 @@ class PreparedData:
 
     Attributes:
         split: readable samples only, as far as they have been read; no part is empty.
+        balance: of its training part.
         contract: with the mean and standard deviation of the training part.
         steps: sentences that say what happens to the samples on their way to the network.
     """
 
     source: Source
     split: Split
+    balance: ClassBalance
     samples: Samples
     contract: InputContract
     steps: list[str]
@@ -73,12 +77,22 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
     samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=step)  # type: ignore[arg-type]
     mean, std = channel_statistics(samples, split.train)
     step(policy.describe(contract.channels, contract.size))
+    if (mixer := Mixer.of(config)) is not None:
+        step(mixer.describe())
     for sentence in sentences(source.problems[known:]):  # damaged files, found while decoding
         say(sentence)
     readable = _readable(source, split, samples)
+    balance = _balance(source, readable, config)
+    balance.check(policy, contract.channels, contract.size)
+    if sentence := balance.describe():
+        step(sentence)
     stored = next(samples.batches(readable.train[:1], 1)).x.dtype
     contract = replace(contract, mean=mean, std=std, full_scale=FULL_SCALE[stored])
-    return PreparedData(source, readable, samples, contract, steps)
+    return PreparedData(source, readable, balance, samples, contract, steps)
+
+
+def _balance(source: Source, split: Split, config: TrainConfig) -> ClassBalance:
+    return ClassBalance(config.balance, split.train, source.labels[split.train], source.classes, config.seed)
 
 
 def _require_parts(source: Source, split: Split) -> None:

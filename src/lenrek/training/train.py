@@ -101,8 +101,9 @@ def train(
             lambda: wanted.made() if wanted else free_run_folder(f"{source.name}-{config.model}")
         )
         fitting = Fitting(
-            config, prepared.contract, prepared.samples, prepared.split, folder, data_fingerprint(source), resume
-        )
+            config, prepared.contract, prepared.samples, prepared.split, prepared.balance, folder,
+            data_fingerprint(source), resume,
+        )  # fmt: skip
         say(f"Precision: {fitting.precision.reason}.")
         if fitting.history:
             say(f"Resumed after epoch {len(fitting.history)} of {config.epochs}.")
@@ -111,7 +112,11 @@ def train(
         evaluations: dict[str, Evaluation] = {}
         try:
             with Progress(
-                config.epochs, fitting.steps_per_epoch, epochs_done=len(fitting.history), shown=say is tell
+                config.epochs,
+                fitting.steps_per_epoch,
+                epochs_done=len(fitting.history),
+                shown=say is tell,
+                balanced=not fitting.balance.is_equal,
             ) as watcher:
                 fitting.run(watcher, tensorboard)
             if (done := len(fitting.history)) < config.epochs:

@@ -10,6 +10,8 @@ from torch import Tensor
 from lenrek.data.augmentation.policy import Policy
 from lenrek.data.samples import Batch, Samples
 
+COPY_BIT = 40  # above all source indices: the number of a copy is a part of what its draws follow from
+
 
 @dataclass(frozen=True)
 class SampleOthers:
@@ -43,8 +45,13 @@ class Augmenter:
     seed: int
     others: SampleOthers
 
-    def apply(self, batch: Batch, epoch: int) -> Tensor:
-        """The batch's samples as they are in this epoch."""
+    def apply(self, batch: Batch, epoch: int, copy: np.ndarray | int = 0) -> Tensor:
+        """The batch's samples as they are in this epoch.
+
+        Args:
+            copy: how often each sample, (batch,), or all came before in the epoch: every time differently changed.
+        """
+        drawn_as = batch.index + (np.asarray(copy, np.int64) << COPY_BIT)
         return self.policy.apply(
-            batch.x, batch.index, self.seed, epoch, labels=batch.labels, classes=self.classes, others=self.others
+            batch.x, drawn_as, self.seed, epoch, labels=batch.labels, classes=self.classes, others=self.others
         )

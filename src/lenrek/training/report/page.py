@@ -96,7 +96,10 @@ def charts(record: RunRecord) -> list[tuple[str, Markup]]:
 
     best, speed = record.best_epoch, f"{record.data.kind.capitalize()}s per second"
     losses = {"train": "train_loss", "validation": "validation_loss"}
-    accuracies = {"train": "train_accuracy", "validation": "validation_accuracy"}
+    mixed = " (mixed)" if record.config.get("mixup") or record.config.get("cutmix") else ""
+    accuracies = {f"train{mixed}": "train_accuracy", "validation": "validation_accuracy"}
+    if record.config.get("balance", "none") != "none":  # what the epoch was chosen on
+        accuracies["validation, balanced"] = "validation_balanced_accuracy"
     every = {
         "Loss": drawn("Loss", "{:.3g}".format, losses, best_epoch=best, may_be_log=True),
         "Accuracy": drawn("Accuracy", _axis_percent, accuracies, best_epoch=best, ceiling=1.0),
