@@ -88,7 +88,7 @@ def apply_policy(
     drawn = drawn_for(policy, x.shape[1], tuple(x.shape[2:]), index, seed, epoch, labels, classes)
     if not drawn.amount or not len(x):
         return x
-    y = _moved(x, drawn, policy)
+    y = moved(x, drawn, policy)
     if any(name in drawn for name in (*VALUES, *COLOURS)):
         scale = FULL_SCALE[x.dtype]
         y = recoloured(y.contiguous() if y is not x else y.clone(memory_format=torch.contiguous_format), drawn, scale)
@@ -103,7 +103,8 @@ def apply_policy(
     return y
 
 
-def _moved(x: Tensor, drawn: Drawn, policy: Policy) -> Tensor:
+def moved(x: Tensor, drawn: Drawn, policy: Policy) -> Tensor:
+    """x (batch, channels, *size), moved as the geometric transforms say; `x` itself where there are none."""
     boundary = "replicate" if policy.boundary is None else policy.boundary
     if any(name in drawn for name in RESAMPLING):
         interpolation = policy.interpolation or "linear"

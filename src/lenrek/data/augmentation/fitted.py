@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lenrek.data.augmentation.ready import CHOICES, COUNT, RANDAUGMENT_LEVEL, READY
+from lenrek.data.augmentation.ready import CHOICES, COUNT, LEVELS, RANDAUGMENT_LEVEL, READY
 from lenrek.data.augmentation.steps import Step
 from lenrek.data.augmentation.text import read_steps
 from lenrek.data.augmentation.transforms import TRANSFORMS
@@ -29,6 +29,12 @@ class Fitted:
     choices: dict[str, Step]
     count: int = 0
     level: int | None = None
+
+    def as_far_as_it_goes(self) -> list[Step]:
+        """Every step; those to choose from at their level, which is the highest where it is drawn."""
+        far = 1.0 if self.level is None else self.level / LEVELS
+        weaker = (s if s.amount is None else replace(s, amount=s.amount * far) for s in self.choices.values())
+        return [*self.steps.values(), *weaker]
 
 
 @lru_cache(maxsize=256)

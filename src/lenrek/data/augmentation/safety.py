@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from lenrek.data.augmentation.policy import Policy
-from lenrek.data.augmentation.ready import LEVELS
 from lenrek.data.augmentation.steps import Step
 from lenrek.data.augmentation.transforms import RESAMPLING
 from lenrek.errors import DataError, ShapeError
@@ -95,9 +94,7 @@ def label_safety(
         if not len(right):
             continue
         base = 1 - len(right) / len(of_class)
-        fitted = policy.fitted(x.shape[1], size, name)
-        far = 1.0 if fitted.level is None else fitted.level / LEVELS
-        for step in (*fitted.steps.values(), *(_weaker(one, far) for one in fitted.choices.values())):
+        for step in policy.fitted(x.shape[1], size, name).as_far_as_it_goes():
             alone = _alone(step, policy)
             after = [
                 _predicted(posteriors, alone.apply(x[right], right, seed, epoch), len(classes))
@@ -111,10 +108,6 @@ def label_safety(
             becomes = classes[int(np.bincount(other).argmax())] if len(other) else ""
             found.append(Sensitivity(name, step.name, len(right), changed, base, flagged, becomes))
     return found
-
-
-def _weaker(step: Step, part: float) -> Step:
-    return step if step.amount is None else replace(step, amount=step.amount * part)
 
 
 def _alone(step: Step, policy: Policy) -> Policy:

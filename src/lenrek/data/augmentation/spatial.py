@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, permutations
 
@@ -21,6 +22,7 @@ CONTROLS = 4  # intervals between the points that bend a sample, per axis
 CONTROL_DRAWS = 2048  # numbers from here on belong to them
 INVERSE_STEPS = 30
 EDGE_POINTS = 9  # along each edge of a box, whose image may bow
+CROP_SHAPE, CROP_PLACE = 1, 8  # draws from here on, one per axis; draw 0 is the share that is kept
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,14 @@ def maps(drawn: Drawn, size: tuple[int, ...]) -> SpatialMaps:
     return SpatialMaps(torch.from_numpy(total @ back), _bent(drawn, size), size)
 
 
+def draws_of(name: str, axes: int) -> Sequence[int]:
+    """Which draws say where a transform (but for flips and bends) goes; of a crop all but those of its shape."""
+    if name == "crop":
+        return (0, *range(CROP_PLACE, CROP_PLACE + axes))
+    planes = math.comb(axes, 2)
+    return range({"shift": axes, "rotate": planes, "scale": 1, "shear": 2 * planes, "perspective": axes}[name])
+
+
 def _eyes(drawn: Drawn, axes: int) -> np.ndarray:
     return np.tile(np.eye(axes + 1), (len(drawn.index), 1, 1))
 
@@ -129,9 +139,9 @@ def _cut(drawn: Drawn, size: tuple[int, ...]) -> np.ndarray | None:
     axes, found = len(size), _eyes(drawn, len(size))
     smallest, on = drawn.amount["crop"], drawn.on("crop")
     share = smallest + (1 - smallest) * drawn.uniform("crop")
-    longer = math.log(ASPECT) * (drawn.uniform("crop", 1 + np.arange(axes)) - 0.5)
+    longer = math.log(ASPECT) * (drawn.uniform("crop", CROP_SHAPE + np.arange(axes)) - 0.5)
     part = np.minimum(share ** (1 / axes) * np.exp(longer - longer.mean(0)), 1)
-    place = (2 * drawn.uniform("crop", 8 + np.arange(axes)) - 1) * (1 - part) * np.array(size)[:, None] / 2
+    place = (2 * drawn.uniform("crop", CROP_PLACE + np.arange(axes)) - 1) * (1 - part) * np.array(size)[:, None] / 2
     for axis in range(axes):
         found[on, axis, axis] = part[axis, on]
         found[on, axis, axes] = place[axis, on]
