@@ -94,12 +94,49 @@ def test_an_epoch_equals_its_plain_form() -> None:
     assert seen.batches[-1][1:] == pytest.approx((row["train_loss"], row["train_accuracy"]))
 
 
-def test_the_order_is_of_seed_and_epoch() -> None:
-    indices = np.array([2, 5, 7, 11, 13, 17, 19])
-    orders = [tuple(epoch_order(indices, seed, epoch)) for seed in (0, 1) for epoch in (0, 1, 2)]
-    assert len(set(orders)) == 6
-    assert all(sorted(order) == indices.tolist() for order in orders)
-    assert orders[1] == tuple(epoch_order(indices, 0, 1))
+def test_a_mixed_and_weighted_epoch_equals_its_plain_form() -> None:
+    """The next sample of each step mixed in as floats, labels one-hot, rare classes' losses weighted."""
+    x, y = pictures(50)
+    y = np.where(np.arange(50) % 5, y, 1)  # 20 of the first class, 30 of the second
+    samples = load_samples(array_source("a", x, y), CONTRACT)
+    indices = np.arange(3, 46)
+    labels = y[indices]
+    counts = np.bincount(labels)
+    assert counts[0] != counts[1]
+    config = TrainConfig(
+        "a", epochs=3, batch_size=8, optimizer="sgd", learning_rate=0.05, momentum=0.0, weight_decay=0.0,
+        schedule="constant", label_smoothing=0.2, mixup="lambda=0.3", balance="loss", seed=9,
+    )  # fmt: skip
+    trained, seen = network(), Seen()
+    augmenter = Augmenter(Policy(), CONTRACT.classes, 9, SampleOthers(samples, indices))
+    balance = ClassBalance("loss", indices, labels, CONTRACT.classes, 9)
+    row = train_epoch(
+        Step(trained, CONTRACT, CPU), samples, balance, 1, config, augmenter, make_optimizer(trained, config), trained,
+        None, seen,
+    )  # fmt: skip
+
+    plain = network()
+    losses, right = [], 0.0
+    order = epoch_order(indices, 9, 1)
+    for number in range(5):
+        chosen = order[8 * number : 8 * number + 8]
+        other = np.roll(chosen, -1)
+        given, mixed_in = ((torch.tensor(x[some])[:, None] / 255 - 0.4) / 0.2 for some in (chosen, other))
+        log_posteriors = plain(0.3 * given + 0.7 * mixed_in).log_softmax(1)
+        target = np.zeros((8, 2), np.float32)
+        for share, some in ((0.3, chosen), (0.7, other)):
+            one_hot = 0.8 * np.eye(2)[y[some]] + 0.1
+            target += share * one_hot * (43 / (2 * counts[y[some]]))[:, None]
+            right += share * (log_posteriors.argmax(1).numpy() == y[some]).sum()
+        loss = -(torch.from_numpy(target) * log_posteriors).sum() / 8
+        losses.append(loss.item())
+        with torch.no_grad():
+            for p, g in zip(plain.parameters(), torch.autograd.grad(loss, list(plain.parameters())), strict=True):
+                p -= 0.05 * g
+    for ours, theirs in zip(trained.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert row["train_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    assert row["train_accuracy"] == pytest.approx(right / 40)
 
 
 @pytest.mark.parametrize(("largest", "values"), [(256, 1 << 22), (7, 1 << 22), (256, 14 * 18 * 5), (256, 3)])

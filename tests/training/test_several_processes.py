@@ -19,17 +19,26 @@ from lenrek.training.precision import Precision
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
 
 
+# Whoever is mixed in may be the other process's, and a sample's copies come in either.
+MIXED = {"mixup": "0.4", "cutmix": "1", "balance": "synthesis", "augment": "shift=0.2"}
+
+
 @pytest.mark.parametrize(
-    ("model", "port", "out"),
-    [("lenet5", "29613", None), ("resnet20", "29614", "two")],  # resnet20 has batch norm
+    ("model", "port", "out", "more"),
+    [
+        ("lenet5", "29613", None, {}),
+        ("resnet20", "29614", "two", {}),  # has batch norm
+        ("lenet5", "29615", "two", MIXED),
+    ],
 )
 def test_two_processes_train_as_one(
-    model: str, port: str, out: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str, port: str, out: str | None, more: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x, y = pictures()
-    np.savez(tmp_path / "made.npz", x=x, y=y)
+    kept = (np.arange(len(y)) % 4 > 0) if "balance" in more else slice(None)  # half as many of the first class
+    np.savez(tmp_path / "made.npz", x=x[kept], y=y[kept])
     options = {
-        "epochs": 2, "batch_size": 16, "seed": 3, "precision": "fp32", "optimizer": "sgd", "learning_rate": 0.01,
+        "epochs": 2, "batch_size": 16, "seed": 3, "precision": "fp32", "optimizer": "sgd", "learning_rate": 0.01, **more
     }  # fmt: skip
     # PyTorch's own norm, as in several processes: a sum in another order can switch a rectifier, which is no rounding.
     monkeypatch.setattr(fitting, "choose_precision", lambda *_: Precision("fp32", False, "as PyTorch comes"))
