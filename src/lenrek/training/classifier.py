@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from lenrek.data.augmentation.policy import Policy
 from lenrek.data.load import load_samples
 from lenrek.data.open import open_source
 from lenrek.data.shown import few
@@ -26,6 +28,7 @@ from lenrek.training.engine import EngineStep
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
 from lenrek.training.loop import posteriors
 from lenrek.training.plan import data_fingerprint
+from lenrek.training.test_time import Averaging, AveragingStep, ViewsTaken, plan_averaging
 
 if TYPE_CHECKING:
     from lenrek.training.export import Exported
@@ -67,6 +70,7 @@ class Classifier:
         problems: files that could not be read in the last `predict` or `evaluate`.
         engine: what computed the last `predict` or `evaluate`, and why: PyTorch, or for so many samples that it paid
             off the fastest engine installed.
+        views: what test-time augmentation did in the last `predict` or `evaluate`; None where it was not asked for.
     """
 
     network: nn.Module
@@ -75,28 +79,52 @@ class Classifier:
     training: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     engine: str = field(default="", init=False)
+    views: ViewsTaken | None = field(default=None, init=False)
 
-    def predict(self, inputs: Inputs, *, strict: bool = False) -> list[Prediction]:
+    def predict(
+        self,
+        inputs: Inputs,
+        *,
+        strict: bool = False,
+        tta: int | None = None,
+        tta_policy: str | Policy | None = None,
+        tta_below: float | None = None,
+    ) -> list[Prediction]:
         """One prediction per readable sample, in the order given.
 
         Args:
             inputs: a file, a folder, several of them, or an array `(n, channels, *size)`, `(n, *size)` or
                 `(n, *size, channels)` of any real dtype, or what NumPy makes one of (a list, a tensor).
             strict: raise at the first file that cannot be read, instead of leaving it out (see `problems`).
+            tta: test-time augmentation: posteriors are means over so many views of each sample, the first of which is
+                the sample as it is. What the views are: `lenrek.data.augmentation.views.find_views`.
+            tta_policy: which views there are; None: those of the policy that the network was trained with.
+            tta_below: only for samples whose confidence as they are is below this; None: for all.
 
         Raises:
             DataError: nothing there, or nothing readable.
             ShapeError: an array with other channels than the network takes.
+            OptionError: there are not so many views, or options have no effect.
         """
+        averaging = plan_averaging(self.contract, self._trained_with, tta, tta_policy, tta_below)
         source = unlabelled_source(inputs, self.contract)
-        found, _, index = self._posteriors(source, np.arange(len(source)), strict)
+        found, _, index, _ = self._posteriors(source, np.arange(len(source)), strict, averaging)
         names, classes = source.names, self.contract.classes
         return [
             Prediction(names[i], classes[p.argmax()], float(p.max()), dict(zip(classes, p.tolist(), strict=True)))
             for i, p in zip(index, found, strict=True)
         ]
 
-    def evaluate(self, data: Any, *, part: str | None = None, strict: bool = False) -> Evaluation:
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        part: str | None = None,
+        strict: bool = False,
+        tta: int | None = None,
+        tta_policy: str | Policy | None = None,
+        tta_below: float | None = None,
+    ) -> Evaluation:
         """Accuracy and more on labelled data, in fp32, as in the run's own report (where another engine than PyTorch is
         faster, see `engine`, but for its rounding).
 
@@ -104,16 +132,22 @@ class Classifier:
             data: anything `lenrek.train` takes, with classes this network knows.
             part: "train", "validation", "test" or "all". None: the test part of the data the network was trained on, or
                 where other data names one, otherwise all of it.
+            tta, tta_policy, tta_below: test-time augmentation, as for `predict`. The figures without it, and what it
+                cost, are then in `views`.
 
         Raises:
             DataError: nothing readable, classes the network does not know, or another kind of data.
-            OptionError: a part that the data does not have, or that can no longer be told because the data has changed.
+            OptionError: a part that the data does not have, or that can no longer be told because the data has changed;
+                views as for `predict`.
         """
         if part not in (None, *PARTS):
             raise OptionError(f"evaluate: part is {part!r}, but must be one of {', '.join(PARTS)}.")
+        averaging = plan_averaging(self.contract, self._trained_with, tta, tta_policy, tta_below)
         source = open_source(data, strict=strict)
         indices = self._part(source, part, data)
-        found, labels, _ = self._posteriors(self._with_my_classes(source), indices, strict)
+        found, labels, _, plain = self._posteriors(self._with_my_classes(source), indices, strict, averaging)
+        if self.views is not None:
+            self.views = self.views.compared(plain, found, labels, self.contract.classes)
         return evaluate_posteriors(found, labels, self.contract.classes)
 
     def export(self, path: str | Path, format: str = "onnx") -> Exported:
@@ -124,19 +158,33 @@ class Classifier:
 
         return export_classifier(self, path, format)
 
+    @property
+    def _trained_with(self) -> str | None:
+        """The policy of the training, where that is known."""
+        return self.training.get("config", {}).get("augment")
+
     def _posteriors(
-        self, source: Source, indices: np.ndarray, strict: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self, source: Source, indices: np.ndarray, strict: bool, averaging: Averaging | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Posteriors, labels, indices and the posteriors without other views, of the samples that can be read."""
         samples = load_samples(source, self.contract, indices=indices, mode="stream", strict=strict)
         device = next(self.network.parameters()).device
         step = EngineStep(self.network, self.contract, device, len(indices))
-        result = posteriors(step, samples, indices)
+        if averaging is not None:
+            step = AveragingStep(self.network, self.contract, device, len(indices), averaging=averaging)
+        start = time.perf_counter()
+        found, labels, index = posteriors(step, samples, indices)
+        total_s = time.perf_counter() - start
         self.engine = step.reason
         self.problems = source.problems
-        if not len(result[2]):
+        self.views = None
+        if not len(index):
             reasons = "\n".join(f"  {p.message}" for p in self.problems[:3])
             raise DataError(f"none of the {len(indices)} samples could be read:\n{reasons}")
-        return result
+        if not isinstance(step, AveragingStep):
+            return found, labels, index, found
+        self.views = step.taken(total_s)
+        return found, labels, index, np.concatenate(step.plain)
 
     def _with_my_classes(self, source: Source) -> Source:
         """`source` with its labels numbered as this network numbers them."""

@@ -28,10 +28,12 @@ class EngineStep(Step):
     Attributes:
         remaining: samples still to come.
         reason: which engine ran, and why.
+        compile_s: time taken to find and compile it.
     """
 
     remaining: int
     reason: str = field(default=PYTORCH, init=False)
+    compile_s: float = field(default=0.0, init=False)
     _compiled: CompiledInference | None = field(default=None, init=False)
     _batches: int = field(default=0, init=False)
     _sample_s: float = field(default=float("inf"), init=False)  # the least so far
@@ -54,9 +56,11 @@ class EngineStep(Step):
     def _compile(self, x: Tensor) -> None:
         from lenrek.optimization.inference import compile_inference
 
+        start = time.perf_counter()
         size = (self.contract.channels, *self.contract.size)
         with torch.inference_mode(False):  # exporters want ordinary tensors
             self._compiled = compile_inference(
                 self.network, size, dtype=torch.float32, example=normalise(x, self.contract)
             )
         self.reason = self._compiled.reason
+        self.compile_s = time.perf_counter() - start
