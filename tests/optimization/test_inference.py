@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -336,3 +339,29 @@ def test_an_input_of_another_size_or_type(net, monkeypatch):
     assert str(caught.value) == (
         "compile_inference: x is torch.uint8, expected a floating type.\n  Hint: scale and normalise it as in training."
     )
+
+
+INTERRUPTED = """
+import os, signal, time
+import torch
+from lenrek.optimization.program import export_program
+from lenrek.optimization.to_openvino import OpenVinoRunner, has_bfloat16, to_openvino
+model = to_openvino(export_program(torch.nn.Conv2d(2, 3, 3).eval(), (2, 9, 7)))
+has_bfloat16()
+runners = [OpenVinoRunner(model, torch.float32) for _ in range(2)]
+del runners[0]
+has_bfloat16()
+del runners[0]
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal to this process alone")
+def test_ctrl_c_is_taken_on_a_stack_that_is_still_there():
+    pytest.importorskip("openvino")
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "interrupted\n"), ran.stderr

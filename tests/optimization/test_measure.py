@@ -19,7 +19,8 @@ from torch import nn
 
 from lenrek.errors import ModelError, OptionError
 from lenrek.optimization import measure, ways
-from lenrek.optimization.measure import Timing, measure_inference, measure_training, peak_mib
+from lenrek.optimization.measure import Timing, measure_inference, measure_training
+from lenrek.optimization.way_process import WayProcess, peak_mib, starting
 from lenrek.optimization.ways import WAYS, Workload
 
 SMALL = Workload(networks.Branches, (3, 9, 11), 4)
@@ -57,7 +58,7 @@ def no_turns(monkeypatch):
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr(measure, "_Process", Here)
+    monkeypatch.setattr(measure, "WayProcess", Here)
     return asked
 
 
@@ -151,7 +152,7 @@ def test_memory_is_the_processs_own():
     held = np.ones(2**27)  # 1 GiB
     assert peak_mib() > 1024
     del held
-    code = "from lenrek.optimization.measure import peak_mib; print(peak_mib())"
+    code = "from lenrek.optimization.way_process import peak_mib; print(peak_mib())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert 50 < float(told) < 1024
 
@@ -193,7 +194,7 @@ def test_what_cannot_be_sent_is_refused():
     assert hint == "  Hint: a function at the top of a file, a class, or functools.partial of one."
 
 
-INTERRUPTED = """
+MEASURING = """
 from functools import partial
 from torch import nn
 from lenrek.optimization.measure import measure_training
@@ -201,18 +202,21 @@ from lenrek.optimization.ways import Workload
 if __name__ == "__main__":
     workload = Workload(partial(nn.Conv1d, 2, 3, 5), (2, 16), 4)
     try:
-        measure_training(workload, rounds=10**9, tell=lambda sentence: print(sentence, flush=True))
+        measure_training(workload, rounds=ROUNDS, tell=lambda sentence: print(sentence, flush=True))
     except KeyboardInterrupt:
         print("interrupted")
 """
+WITHOUT_KERNELS = {**os.environ, "LENREK_LIBRARY": "/nowhere/liblenrek.so"}
+WITHOUT_KERNELS.pop("LENREK_ISA", None)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals to a whole group of processes")
 def test_ctrl_c_ends_all_processes_without_a_word(tmp_path: Path):
     script = tmp_path / "measuring.py"
-    script.write_text(INTERRUPTED)
+    script.write_text(MEASURING.replace("ROUNDS", "10**9"))
+    command = [sys.executable, "-W", "ignore:lenrek runs on PyTorch's operators", str(script)]
     process = subprocess.Popen(
-        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "starting a process for each way\n"
@@ -223,13 +227,37 @@ def test_ctrl_c_ends_all_processes_without_a_word(tmp_path: Path):
     assert out.endswith("interrupted\n")
 
 
+def test_ctrl_c_while_processes_are_started_is_raised_when_they_are_known():
+    started = []
+
+    def start():
+        with starting():
+            signal.raise_signal(signal.SIGINT)
+            started.append("all")
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert started == ["all"]
+    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_missing_kernels_are_told_once_by_all_processes_together(tmp_path: Path):
+    script = tmp_path / "measuring.py"
+    script.write_text(MEASURING.replace("ROUNDS", "1"))
+    told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=WITHOUT_KERNELS)
+    assert told.returncode == 0, told.stderr
+    assert told.stderr.count("RuntimeWarning: lenrek runs on PyTorch's operators: ") == 1
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="Linux tells which signals a process ignores")
 def test_processes_leave_ctrl_c_to_the_one_that_started_them():
-    before = signal.getsignal(signal.SIGINT)
-    with measure._Process(ways.training, SMALL, "default", 1) as process:
+    with starting():
+        process = WayProcess(ways.training, SMALL, "default", 1)
+    with process:
         for wait in (lambda: None, process.receive):  # from its first moment, and when it waits for its first question
             wait()
-            status = Path(f"/proc/{process._process.pid}/status").read_text()
-            (ignored,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:")]
-            assert int(ignored, 16) & 1 << (signal.SIGINT - 1)
-    assert signal.getsignal(signal.SIGINT) is before
+            status = Path(f"/proc/{process._process.pid}/status").read_text().splitlines()
+            held = [int(line.split()[1], 16) for line in status if line.startswith(("SigBlk:", "SigIgn:"))]
+            assert (held[0] | held[1]) & 1 << (signal.SIGINT - 1)

@@ -28,6 +28,7 @@ from lenrek.errors import OptionError
 
 ABI = 4  # that of csrc/processor.cpp
 ISAS = ("portable", "avx2", "avx512", "avx512_bf16")  # from the slowest to the fastest
+WITHOUT_KERNELS = "lenrek runs on PyTorch's operators"  # the start of a warning
 FILE = {"darwin": "liblenrek.dylib", "win32": "lenrek.dll"}.get(sys.platform, "liblenrek.so")
 
 
@@ -165,4 +166,4 @@ def _share_threads(library: ctypes.CDLL) -> str:
 _kernels: dict[str, Callable[..., Any]] = {}
 _library, _active = _load(os.environ)
 if not available():
-    warnings.warn(f"lenrek runs on PyTorch's operators: {_active.reason}.", RuntimeWarning, stacklevel=2)
+    warnings.warn(f"{WITHOUT_KERNELS}: {_active.reason}.", RuntimeWarning, stacklevel=2)

@@ -6,32 +6,23 @@ while they are measured does so for all of them.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
 
 import torch
 
-from lenrek.errors import LenrekError, ModelError, OptionError
+from lenrek.errors import OptionError
 from lenrek.optimization.program import in_one_line
-from lenrek.optimization.ways import WAYS, Call, Workload, inference, training
+from lenrek.optimization.way_process import Prepare, WayProcess, starting
+from lenrek.optimization.ways import WAYS, Workload, inference, training
 
-TURN_S = 0.1  # a turn is as many calls as fit, at least one: short calls are timed with warm caches
 MIN_ROUNDS = 2  # whatever the limit: a single turn may have met another program
 PAUSE_S = 0.02  # between turns: by then the idle threads of the process before have stopped spinning
 
 Tell = Callable[[str], None]
-Prepare = Callable[[Workload, str], Call]
 
 
 @dataclass(frozen=True)
@@ -94,7 +85,8 @@ def _measure(
     _check_sendable(workload)
     with ExitStack() as stack:
         tell("starting a process for each way")
-        processes = {way: stack.enter_context(_Process(prepare, workload, way, threads)) for way in WAYS}
+        with starting():
+            processes = {way: stack.enter_context(WayProcess(prepare, workload, way, threads)) for way in WAYS}
         for process in processes.values():
             process.receive()  # has imported all it needs
         best_s: dict[str, dict[int, float]] = {way: {} for way in WAYS}
@@ -123,105 +115,3 @@ def _check_sendable(workload: Workload) -> None:
             f"measure: make is {workload.make!r}, which cannot be sent to another process: {in_one_line(error)}.\n"
             "  Hint: a function at the top of a file, a class, or functools.partial of one."
         ) from error
-
-
-class _Process:
-    """The process of one way, as the measuring one sees it; ended where the `with` block is left."""
-
-    def __init__(self, prepare: Prepare, workload: Workload, way: str, threads: int) -> None:
-        self.way = way
-        context = multiprocessing.get_context("spawn")
-        self._pipe, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, prepare, workload, way, threads), daemon=True)
-        with _ignoring_interrupts():
-            self._process.start()
-        there.close()  # so that its end is noticed here
-
-    def ask(self, samples: int | None) -> float:
-        """The seconds of a step; with None the peak memory in MiB, after which the process ends."""
-        with suppress(OSError):  # `receive` says why
-            self._pipe.send(samples)
-        return self.receive()
-
-    def receive(self) -> float:
-        try:
-            answer: float | str = self._pipe.recv()
-        except (EOFError, OSError):
-            self._process.join()
-            raise ModelError(
-                f"measure: the process of {self.way!r} ended by itself, with status {self._process.exitcode}.\n"
-                "  Hint: -9 is what the system does for want of memory: try a smaller batch. A script that measures\n"
-                '  keeps what it does under `if __name__ == "__main__":`.'
-            ) from None
-        if isinstance(answer, str):
-            raise ModelError(f"measure: {self.way}: {answer}")
-        return answer
-
-    def __enter__(self) -> _Process:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._process.terminate()
-        self._process.join()
-        self._pipe.close()
-
-
-@contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Processes started here leave Ctrl-C to this one: on a terminal it would reach them too, in mid-import."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _serve(pipe: Connection, prepare: Prepare, workload: Workload, way: str, threads: int) -> None:
-    """In the other process: answer a number of samples by the seconds of a step, and what goes wrong by a sentence."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(threads)
-    try:
-        pipe.send(0.0)
-        samples = pipe.recv()
-        start = time.perf_counter()
-        call = prepare(workload, way)
-        call(samples)
-        pipe.send(time.perf_counter() - start)
-        while (samples := pipe.recv()) is not None:
-            pipe.send(_best_of_turn(call, samples))
-        pipe.send(peak_mib())
-    except (EOFError, BrokenPipeError):
-        return  # who asked is gone
-    except Exception as error:
-        pipe.send(str(error) if isinstance(error, LenrekError) else in_one_line(error))
-
-
-def _best_of_turn(call: Call, samples: int) -> float:
-    times: list[float] = []
-    while sum(times) < TURN_S:
-        start = time.perf_counter()
-        call(samples)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def peak_mib() -> float:
-    """The most memory that this process held at a time, in MiB.
-
-    On Linux not `getrusage`'s figure, which begins with that of the process that started this one.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    if os.name == "nt":
-        import psutil
-
-        return psutil.Process().memory_info().peak_wset / 2**20
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)

@@ -6,6 +6,7 @@ Source: OpenVINO, https://docs.openvino.ai (PyTorch frontend; precision hints of
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,6 +41,18 @@ def to_openvino(program: ExportedProgram) -> openvino.Model:
     return model
 
 
+@cache
+def openvino_core() -> openvino.Core:
+    """OpenVINO's devices: the same object for the whole process.
+
+    Each of several gives its thread another stack for signal handlers, and when it goes, back the one before, which may
+    be gone: the next Ctrl-C would crash the process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 class OpenVinoRunner:
     """Runs a converted network on as many threads as PyTorch has; from several threads one call after the other.
 
@@ -58,7 +71,7 @@ class OpenVinoRunner:
             "ENABLE_CPU_PINNING": False,  # pinned threads wait where another program holds their core
         }
         self.name = f"OpenVINO {openvino.get_version().partition('-')[0]}"
-        self._request = openvino.Core().compile_model(model, "CPU", wanted).create_infer_request()
+        self._request = openvino_core().compile_model(model, "CPU", wanted).create_infer_request()
         self._lock = threading.Lock()
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -69,6 +82,4 @@ class OpenVinoRunner:
 
 def has_bfloat16() -> bool:
     """Whether OpenVINO computes in bfloat16 on this processor faster than by imitation."""
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -20,7 +20,7 @@ from lenrek.models.contract import InputContract
 from lenrek.models.tensor_file import write_bytes_atomically
 from lenrek.optimization.program import export_program
 from lenrek.optimization.to_onnx import OnnxRunner, to_onnx
-from lenrek.optimization.to_openvino import OpenVinoRunner, to_openvino
+from lenrek.optimization.to_openvino import OpenVinoRunner, openvino_core, to_openvino
 
 if TYPE_CHECKING:
     from lenrek.training.classifier import Classifier
@@ -177,9 +177,7 @@ def _write_openvino(program: ExportedProgram, about: str) -> Files:
 
 
 def _run_openvino(files: Files) -> Callable[[Tensor], Tensor]:
-    import openvino
-
-    return OpenVinoRunner(openvino.Core().read_model(files[".xml"], files[".bin"]), torch.float32)
+    return OpenVinoRunner(openvino_core().read_model(files[".xml"], files[".bin"]), torch.float32)
 
 
 def _write_torch(program: ExportedProgram, about: str) -> Files:
