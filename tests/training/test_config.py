@@ -32,6 +32,17 @@ from lenrek.training.config import TrainConfig
         ({"size": "32x40"}, "train: size is '32x40', but must be one whole number, or one per axis."),
         ({"optimizer": "adam"}, "train: optimizer is 'adam', but must be one of adamw, sgd."),
         ({"fit": "squash"}, "train: fit is 'squash', but must be one of stretch, crop, pad."),
+        ({"balance": "weights"}, "train: balance is 'weights', but must be one of none, loss, sampling, synthesis."),
+        (
+            {"mixup": "lambda=1"},
+            "train: mixup is 'lambda=1', but must be the alpha of Beta(alpha, alpha), a number above 0 such as 0.4, or "
+            "a fixed share between 0 and 1, such as lambda=0.3.",
+        ),
+        (
+            {"cutmix": 1, "batch_size": 1},
+            "train: cutmix mixes the samples of a step, but has no effect with batch_size 1.\n"
+            "  Hint: leave it out, or pass batch_size 2 or more.",
+        ),
         (
             {"momentum": 0.8},
             "train: momentum 0.8 has no effect with optimizer adamw.\n  Hint: leave it out, or pass optimizer sgd.",
@@ -48,6 +59,12 @@ def test_defaults_follow_the_optimizer() -> None:
     sgd = TrainConfig("d", optimizer="sgd")
     assert (sgd.peak_learning_rate, sgd.decay) == (0.1, 5e-4)
     assert TrainConfig("d", learning_rate=0.3, weight_decay=0.0).decay == 0.0
+
+
+def test_one_text_for_what_is_the_same() -> None:
+    config = TrainConfig("digits", mixup=np.float64(0.2), cutmix="lambda = 0.50", augment="flip , shift=0.10")
+    assert (config.mixup, config.cutmix, config.augment) == ("0.2", "lambda=0.5", "flip,shift=0.1")
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
 def test_json_round_trip_and_differences() -> None:

@@ -2,15 +2,11 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from pictures import pictures
 
-import lenrek
-from lenrek.errors import OptionError
 from lenrek.training.config import TrainConfig
 from lenrek.training.mixing import Mixer, cut_box
 from lenrek.training.ratio import Ratio
@@ -109,13 +105,4 @@ def test_described() -> None:
         "Each training sample is averaged with another one (mixup, λ drawn from Beta(0.4, 0.4) for every step) or "
         "given a box of another one (CutMix, λ = 0.5), drawn for every step with equal chances; its label by the same "
         "shares, by which training accuracy counts it, too."
-    )
-
-
-def test_one_sample_per_step_has_no_other(tmp_path: Path) -> None:
-    with pytest.raises(OptionError) as info:
-        lenrek.train(pictures(), out=tmp_path / "run", batch_size=1, cutmix=1, progress=False)
-    assert str(info.value) == (
-        "train: cutmix mixes samples of the same step, but there is 1 per step.\n"
-        "  Hint: pass --batch-size 2 or more, or leave it out."
     )

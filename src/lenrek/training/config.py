@@ -119,6 +119,11 @@ class TrainConfig:
         self._require("clip_norm", self.clip_norm is None or self.clip_norm > 0, "positive")
         self._require("ema", self.ema is None or 0 < self.ema < 1, "in (0, 1)")
         self._require("patience", self.patience is None or self.patience >= 1, "at least 1")
+        if self.batch_size == 1 and (self.mixup or self.cutmix):
+            raise OptionError(
+                f"train: {'mixup' if self.mixup else 'cutmix'} mixes the samples of a step, but has no effect with "
+                "batch_size 1.\n  Hint: leave it out, or pass batch_size 2 or more."
+            )
         if self.momentum is not None and self.optimizer != "sgd":
             raise OptionError(
                 f"train: momentum {self.momentum} has no effect with optimizer {self.optimizer}.\n"

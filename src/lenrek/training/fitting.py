@@ -72,11 +72,6 @@ class Fitting:
                 f"train: {config.model} has batch normalisation, which needs at least 2 samples per step, but gets 1.\n"
                 "  Hint: pass --batch-size 2 or more, or a --model without."
             )
-        if self.batch_size == 1 and (config.mixup or config.cutmix):
-            raise OptionError(
-                f"train: {'mixup' if config.mixup else 'cutmix'} mixes samples of the same step, but there is 1 per "
-                "step.\n  Hint: pass --batch-size 2 or more, or leave it out."
-            )
         if self.device.type == "cpu":
             keep_memory()  # PyTorch's own layers gain by it, too
         saved = read_checkpoint(folder.checkpoint) if resume and folder.checkpoint.exists() else None

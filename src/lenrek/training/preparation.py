@@ -72,6 +72,7 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
 
     contract, fitted = plan_contract(source, config, architecture)
     policy.check(contract.channels, contract.size, source.classes)
+    _balance(source, split, config).check(policy, contract.channels, contract.size)  # before anything is decoded
     step(_describe(source, split))
     step(fitted)
     samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=step)  # type: ignore[arg-type]
@@ -83,7 +84,6 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
         say(sentence)
     readable = _readable(source, split, samples)
     balance = _balance(source, readable, config)
-    balance.check(policy, contract.channels, contract.size)
     if sentence := balance.describe():
         step(sentence)
     stored = next(samples.batches(readable.train[:1], 1)).x.dtype
