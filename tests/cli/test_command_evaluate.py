@@ -74,3 +74,49 @@ def test_part_that_there_is_not(cli: Cli, run: Path, unseen: Path, folders: Path
     outcome = cli("evaluate", run, folders, "--part", "tset")
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err == "lenrek: evaluate: part is 'tset', but must be one of train, validation, test, all.\n"
+
+
+def test_gain_of_views(cli: Cli, run: Path, unseen: Path) -> None:
+    plain = json.loads(cli("evaluate", run, unseen, "--json").out)
+    asked = ("evaluate", run, unseen, "--tta", 5, "--tta-policy", "shift=0.2,flip", "--tta-below", 0.9)
+    outcome = cli(*asked, "--json")
+    assert outcome.status == 0
+    found = json.loads(outcome.out)
+    views = found.pop("tta")
+    assert set(found) == set(plain)
+    assert (views["views"], views["below"]) == (5, 0.9)
+    assert views["gain"]["without"] == plain
+    classifier = lenrek.load(run)
+    again = classifier.evaluate(unseen, tta=5, tta_policy="shift=0.2,flip", tta_below=0.9)
+    assert found == json.loads(json.dumps(again.to_json()))
+    assert classifier.views.share == views["share"]
+    sentence = outcome.err.splitlines()
+    assert sentence[0].startswith(
+        f"Test-time augmentation: 5 views by shift=0.2, flip; of {100 * views['share']:.1f} % of the samples "
+        "(confidence below 0.9), "
+    )
+    assert len(sentence) == 1
+
+    lines = cli(*asked).out.splitlines()
+    assert lines[0].startswith(f"accuracy           {100 * found['accuracy']:.1f} % on 10 samples")
+    assert lines[4].split() == ["views", "without", "with", "difference"]
+    for line, key in zip(lines[6:9], ("accuracy", "balanced_accuracy", "calibration_error"), strict=True):
+        figures = f"{100 * plain[key]:.2f} % {100 * found[key]:.2f} % {100 * (found[key] - plain[key]):+.2f}"
+        assert line.split()[-5:] == figures.split()
+    change = found["loss"] - plain["loss"]
+    assert lines[9].split() == ["loss", f"{plain['loss']:.4f}", f"{found['loss']:.4f}", f"{change:+.4f}"]
+    assert lines[10].endswith(f" newly right, {views['gain']['newly_wrong']} newly wrong.")
+
+
+def test_views_that_there_are_not(cli: Cli, run: Path, unseen: Path) -> None:
+    outcome = cli("evaluate", run, unseen, "--tta-below", 0.9)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err == (
+        "lenrek: test-time augmentation: --tta-below 0.9 has no effect without --tta.\n"
+        "  Hint: pass --tta 8 for 8 views, or leave it out.\n"
+    )
+    outcome = cli("evaluate", run, unseen, "--tta", 4)
+    assert outcome.err == (
+        "lenrek: test-time augmentation: what this network was trained with is none, so no other view of a sample is "
+        "known to keep its class.\n  Hint: say how to look at it, for example --tta-policy flip,shift=0.1.\n"
+    )

@@ -49,6 +49,21 @@ def test_model_file_alone_is_enough(cli: Cli, run: Path, folders: Path) -> None:
     assert cli("predict", run / "model.safetensors", file).out == cli("predict", run, file).out
 
 
+def test_views(cli: Cli, run: Path, folders: Path) -> None:
+    files = [folders / "below/03.png", folders / "above/01.png"]
+    outcome = cli("predict", run, *files, "--json", "--tta", 2, "--tta-policy", "flip")
+    assert outcome.status == 0
+    found = [json.loads(line)["posterior"] for line in outcome.out.splitlines()]
+    expected = lenrek.load(run).predict(files, tta=2, tta_policy="flip")
+    assert found == [p.posterior for p in expected]
+    assert found != [p.posterior for p in lenrek.load(run).predict(files)]
+    assert outcome.err.startswith("Test-time augmentation: 2 views by flip; of all samples, ")
+    assert cli("predict", run, *files, "--tta", 3, "--tta-policy", "flip").err == (
+        "lenrek: test-time augmentation: 3 views are asked for, but flip gives only 2 different ones.\n"
+        "  Hint: pass --tta 2, or more to choose from, for example --tta-policy flip,shift=0.1.\n"
+    )
+
+
 def test_path_that_is_not_there(cli: Cli, run: Path, tmp_path: Path) -> None:
     (tmp_path / "cat.png").write_bytes(b"")
     outcome = cli("predict", run, tmp_path / "cta.png")

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from pictures import class_folders, pictures
 
 import lenrek
 from lenrek.data.augmentation.policy import Policy
+from lenrek.data.augmentation.views import find_views
 from lenrek.errors import DataError, OptionError
 from lenrek.optimization import inference
 from lenrek.training import engine, loop
@@ -191,14 +193,36 @@ def test_views_on_a_compiled_engine(run: lenrek.Run, monkeypatch: pytest.MonkeyP
     assert run.classifier.engine != engine.PYTORCH
 
 
-def test_views_count_where_an_engine_may_pay_off(run: lenrek.Run) -> None:
-    """All that is still to come is told; of unsure samples only what is certain."""
-    found = run.classifier.contract
-    for below, expected in ((None, 700), (0.9, 100)):
-        views = lenrek.training.test_time.find_views(Policy.parse("flip,shift=0.1"), 7, 1, SIZE, found.classes)
-        network = run.classifier.network
-        step = AveragingStep(network, found, next(network.parameters()).device, 100, averaging=Averaging(views, below))
-        assert step.remaining == expected
+def averaging_step(run: lenrek.Run, number: int, below: float | None) -> AveragingStep:
+    contract, network = run.classifier.contract, run.classifier.network
+    views = find_views(Policy.parse("flip,shift=0.1"), 7, 1, SIZE, contract.classes)
+    return AveragingStep(network, contract, torch.device("cpu"), number, averaging=Averaging(views, below))
+
+
+@torch.inference_mode()
+def test_what_is_still_to_come_decides_on_an_engine(run: lenrek.Run) -> None:
+    """All views of all samples are told beforehand; of unsure samples only what is certain."""
+    x = torch.from_numpy(pictures(60)[0])[:, None]
+    for below, before, after in ((None, 700, 280), (BELOW, 100, 40)):
+        step = averaging_step(run, 100, below)
+        assert step.remaining == before
+        step.posteriors(x)
+        assert step.remaining == after
+    assert 0 < step.viewed[0].sum() < 60
+
+
+@torch.inference_mode()
+def test_compiling_is_no_cost_of_views(run: lenrek.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compiled(step: AveragingStep, _: torch.Tensor) -> None:
+        step.compile_s = 1000.0
+
+    monkeypatch.setattr(engine, "PAYS_OFF_S", 0.0)
+    monkeypatch.setattr(AveragingStep, "_has_engines", lambda _: True)
+    monkeypatch.setattr(AveragingStep, "_compile", compiled)
+    step = averaging_step(run, 100, None)
+    step.posteriors(torch.from_numpy(pictures(60)[0])[:, None])
+    assert step.compile_s == 1000
+    assert step.views_s < -900  # which the clock did not see
 
 
 @pytest.mark.parametrize(
