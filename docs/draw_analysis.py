@@ -44,6 +44,20 @@ def spectra() -> str:
     return standalone(line_plot("Singular values", "number", curves, "{:.2f}".format))
 
 
+def kernel() -> str:
+    """The convolution found in a fully connected layer that was fitted to noisy answers of one."""
+    from lenrek.explain.convolution_picture import draw_kernel
+
+    torch.manual_seed(0)
+    layer = nn.Conv2d(1, 2, (5, 3), padding=(2, 1), bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(2, 1, 5, 3))
+        x = torch.randn(4000, 1, 9, 11, dtype=torch.float64)
+        y = layer.double()(x)
+        fitted = torch.linalg.lstsq(x.flatten(1), (y + 0.1 * torch.randn_like(y)).flatten(1)).solution.T
+    return standalone(draw_kernel(lenrek.find_convolution(fitted, (1, 9, 11), tolerance=0.05)))
+
+
 def distances() -> str:
     """ROC curves of "same digit" by distance of pixels and of the features that a short training finds."""
     source = lenrek.open_source("digits")
@@ -63,7 +77,7 @@ def distances() -> str:
     return standalone(found.chart())
 
 
-PICTURES = {"shifts.svg": shifts, "spectra.svg": spectra}
+PICTURES = {"shifts.svg": shifts, "spectra.svg": spectra, "kernel.svg": kernel}
 TRAINED = {"distances.svg": distances}  # differs from machine to machine
 
 if __name__ == "__main__":

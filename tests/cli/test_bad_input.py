@@ -375,7 +375,7 @@ def test_input_of_another_kind_than_the_network_takes(cli: Cli, run: Path, here:
         (("--grouped",), "split_source: grouped=True, but pictures has no groups.\n"
          "  Hint: name them in a column group, speaker, patient or subject of a manifest, or an array groups."),
         (("--size", "8x9x10"), "train: size 8×9×10 has 3 axes, but the data has 2."),
-        (("--size", "big"), "train: --size is 'big', but must be a number, or numbers joined by x: 96, 64x96."),
+        (("--size", "big"), "train: --size is 'big', expected a whole number for each axis, joined by 'x': 64x96."),
         (("--size", "0"), "train: size is (0,), but must be positive on every axis."),
         (("--model", "m5"), "train: pictures holds images, which are 2-D, but m5 is for 1-D.\n"
          "  Hint: lenrek models lists what each architecture takes."),

@@ -144,7 +144,7 @@ def test_a_run_has_its_own_input(cli: Cli, run: Path, asked) -> None:
         (("lenet5", "--size", "8"), "bench: --size is 8, but lenet5 needs at least 12 on every axis.\n"),
         (
             ("lenet5", "--size", "big"),
-            "bench: --size is 'big', but must be a number, or numbers joined by x: 96, 64x96.",
+            "bench: --size is 'big', expected a whole number for each axis, joined by 'x': 64x96.",
         ),
         (("m5", "--size", "8000x8000"), "create_model: m5 is for 1-D, but ndim=2 was asked for.\n"),
     ],

@@ -13,7 +13,9 @@ def test_parse_size(text: str | None, size: tuple[int, ...] | None) -> None:
 def test_size_that_is_none(text: str) -> None:
     with pytest.raises(OptionError) as error:
         parse_size(text, "summary")
-    assert str(error.value) == f"summary: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96."
+    assert (
+        str(error.value) == f"summary: --size is {text!r}, expected a whole number for each axis, joined by 'x': 64x96."
+    )
 
 
 @pytest.mark.parametrize(

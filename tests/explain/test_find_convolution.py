@@ -82,6 +82,17 @@ def test_matrices() -> None:
     assert found.bias is None
 
 
+def test_what_was_learned_is_a_convolution_up_to_its_noise() -> None:
+    weight = torch.tensor([[[[1.0, -2.0, 3.0], [0.5, 4.0, -0.25]]]])
+    matrix = filter_matrix(weight, (7, 8), padding=((0, 1), (1, 1))).to_dense()
+    noisy = matrix + 0.01 * torch.randn(matrix.shape)
+    found = find_convolution(noisy, (1, 7, 8), tolerance=0.05)  # 0.25 is 6 % of the largest weight
+    assert (found.is_convolution, found.padding) == (True, ((0, 1), (1, 1)))
+    torch.testing.assert_close(found.weight, weight, atol=0.01, rtol=0)
+    assert 0.01 < found.distance < 0.05
+    assert not find_convolution(noisy, (1, 7, 8)).is_convolution
+
+
 def test_one_changed_weight_is_found_where_it_is() -> None:
     linear = nn.Linear(30, 30)
     matrix = filter_matrix(torch.tensor([[[[1.0, 2.0, 3.0]]]]), (5, 6), padding=(0, 1)).to_dense()

@@ -12,7 +12,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
-@pytest.mark.parametrize("name", ["shifts.svg", "spectra.svg"])
+@pytest.mark.parametrize("name", ["shifts.svg", "spectra.svg", "kernel.svg"])
 def test_the_pictures_are_what_their_script_draws(name: str) -> None:
     drawn = runpy.run_path(str(DOCS / "draw_analysis.py"))["PICTURES"][name]()
     kept = (DOCS / name).read_text(encoding="utf-8")

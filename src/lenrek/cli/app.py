@@ -22,6 +22,7 @@ from lenrek.cli.doctor import doctor
 from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.export import export
+from lenrek.cli.find_convolution import find_convolution
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.receptive import receptive_field
@@ -65,6 +66,7 @@ for command in (
     equivariance,
     distances,
     spectrum,
+    find_convolution,
     bench,
     doctor,
     summary,

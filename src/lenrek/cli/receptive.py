@@ -9,8 +9,7 @@ import typer
 
 from lenrek.cli.console import emit, table
 from lenrek.cli.pictures import check_picture, write_pictures
-from lenrek.cli.subject import find_subject
-from lenrek.errors import OptionError
+from lenrek.cli.subject import find_subject, parse_axes
 
 if TYPE_CHECKING:
     from lenrek.explain.effective import EffectiveField
@@ -40,7 +39,7 @@ def receptive_field(
     from lenrek.explain.record import TraceError
 
     check_picture(out, WHO)
-    position, pixel_at = _position(at, "--at"), _position(pixel, "--pixel")
+    position, pixel_at = parse_axes(at, "--at", WHO, ","), parse_axes(pixel, "--pixel", WHO, ",")
     subject = find_subject(model, size, channels, WHO)
     torch.manual_seed(0)  # weights of a network that has not been trained
     network = subject.make()
@@ -76,20 +75,6 @@ def receptive_field(
     _print(found, layer)
     if sentences:
         print("\n" + "\n".join(sentences))
-
-
-def _position(text: str | None, option: str) -> tuple[int, ...] | None:
-    """`3,4` as (3, 4).
-
-    >>> _position("3,4", "--at")
-    (3, 4)
-    """
-    if text is None:
-        return None
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise OptionError(f"{WHO}: {option} is {text!r}, expected positions joined by commas: 3,4.") from None
 
 
 def _print(found: ReceptiveFields, layer: str | None = None) -> None:

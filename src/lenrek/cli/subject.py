@@ -85,11 +85,20 @@ def parse_size(text: str | None, who: str) -> tuple[int, ...] | None:
     >>> parse_size("64x96", "train")
     (64, 96)
     """
+    return parse_axes(text, "--size", who, "x")
+
+
+def parse_axes(text: str | None, option: str, who: str, joint: str) -> tuple[int, ...] | None:
+    """A whole number for each axis, as the user wrote them behind `option`, joined by `joint`.
+
+    >>> parse_axes("3,4", "--at", "receptive-field", ",")
+    (3, 4)
+    """
     if text is None:
         return None
     try:
-        return tuple(int(part) for part in text.lower().split("x"))
+        return tuple(int(part) for part in text.lower().split(joint))
     except ValueError:
         raise OptionError(
-            f"{who}: --size is {text!r}, but must be a number, or numbers joined by x: 96, 64x96."
+            f"{who}: {option} is {text!r}, expected a whole number for each axis, joined by {joint!r}: 64{joint}96."
         ) from None

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from lenrek.errors import OptionError, ShapeError
-from lenrek.explain.shared_weights import Offsets, consensus
+from lenrek.explain.found_convolution import Entry, FoundConvolution
+from lenrek.explain.shared_weights import SUPPORT, Offsets, consensus
 from lenrek.geometry import BoundaryName
 from lenrek.geometry.axes import per_axis, sizes_of
 from lenrek.ops import Projection, filter_matrix, from_dense, to_dense
@@ -21,81 +22,6 @@ from lenrek.ops.mode import in_mode
 WHO = "find_convolution"
 MOST_ENTRIES = 2**28  # of the matrix: one gibibyte
 MIRRORS: tuple[BoundaryName, ...] = ("replicate", "reflect", "symmetric")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One entry of the layer's matrix: what a single input adds to a single output."""
-
-    output: tuple[int, ...]
-    input: tuple[int, ...]
-    found: float
-    expected: float
-
-
-@dataclass(frozen=True, eq=False)
-class FoundConvolution:
-    """A linear layer seen as the convolution nearest to it. `print` says it in a sentence.
-
-    Attributes:
-        weight: (out_channels, in_channels, *kernel_size), in the sense of `correlate`: not flipped.
-        bias: (out_channels,), or None for a matrix.
-        stride, padding: per axis; padding is (before, after).
-        boundary: what the padding holds; None where nothing is padded.
-        distance: ‖M − P‖/‖M‖ in Frobenius norm, for the layer's matrix M and that of the convolution P.
-        bias_distance: the same for the bias, which a convolution has in common for all outputs of a channel.
-        tolerance: what counts as none.
-        deviation: (out_channels, *out_size): the part of the distance that lies in each output's weights; its squares
-            sum to distance².
-        worst: the entry of the matrix that is farthest from the convolution's.
-    """
-
-    weight: Tensor
-    bias: Tensor | None
-    stride: tuple[int, ...]
-    padding: tuple[tuple[int, int], ...]
-    boundary: BoundaryName | None
-    distance: float
-    bias_distance: float
-    tolerance: float
-    deviation: Tensor
-    worst: Entry
-
-    @property
-    def is_convolution(self) -> bool:
-        """Whether the layer is this convolution, up to the tolerance."""
-        return max(self.distance, self.bias_distance) <= self.tolerance
-
-    def __str__(self) -> str:
-        kernel = "×".join(map(str, self.weight.shape[2:]))
-        stride = "" if set(self.stride) == {1} else f", stride {'×'.join(map(str, self.stride))}"
-        edge = f"padding {self.padding}, boundary {self.boundary}" if self.boundary else "no padding"
-        form = f"kernel {kernel}{stride}, {edge}"
-        if self.is_convolution:
-            return f"a convolution: {form}"
-        if self.distance <= self.tolerance:
-            return f"no convolution: the weights are those of one ({form}), but the bias differs within a channel"
-        off = (self.deviation > self.tolerance / self.deviation.numel() ** 0.5).double().mean().item()
-        w = self.worst
-        return (
-            f"no convolution: {100 * self.distance:.2g} % away from the nearest one ({form}); {100 * off:.0f} % of the "
-            f"outputs deviate, most where output {w.output} reads input {w.input} with weight {w.found:.4g} instead of "
-            f"{w.expected:.4g}"
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
-        return {
-            "is_convolution": self.is_convolution,
-            "kernel_size": list(self.weight.shape[2:]),
-            "stride": self.stride,
-            "padding": self.padding,
-            "boundary": self.boundary,
-            "distance": self.distance,
-            "bias_distance": self.bias_distance,
-            "tolerance": self.tolerance,
-            "worst": vars(self.worst),
-        }
 
 
 def find_convolution(
@@ -118,7 +44,8 @@ def find_convolution(
         out_shape: of a matrix or an `nn.Linear`: (channels, *size) of its output; by default the input's size, with as
             many channels as there are rows for.
         stride: if None, it is looked for.
-        tolerance: of `distance`; if None, the square root of the type's rounding unit.
+        tolerance: of `distance`, and of weights: those below this share of the largest may be left out of the kernel.
+            If None, the square root of the type's rounding unit, and none. Layers that were learned need more.
     Raises:
         OptionError: a layer that is not affine, a matrix too large to write down.
         ShapeError: a matrix that does not fit the shapes.
@@ -138,7 +65,7 @@ def find_convolution(
     best: tuple[Projection, _Geometry] | None = None
     pairs = prod(in_size) * prod(out_size)
     for candidate in strides:
-        for geometry in _geometries(matrix, outs, shape, tuple(candidate)):
+        for geometry in _geometries(matrix, outs, shape, tuple(candidate), tolerance or 0.0):
             found = from_dense(_linear(matrix, bias), in_size, **geometry.options(), tolerance=tolerance)
             if best is None or _rank(found, geometry, pairs) < _rank(*best, pairs):
                 best = found, geometry
@@ -172,13 +99,13 @@ def _rank(found: Projection, geometry: _Geometry, pairs: int) -> tuple[bool, flo
 
 
 def _geometries(
-    matrix: Tensor, outs: Sequence[int], ins: Sequence[int], stride: tuple[int, ...]
+    matrix: Tensor, outs: Sequence[int], ins: Sequence[int], stride: tuple[int, ...], tolerance: float
 ) -> Iterator[_Geometry]:
-    """The kernels and boundaries that the matrix may have."""
+    """The kernels and boundaries that the matrix may have, with and without what the tolerance leaves out."""
     in_size, out_size = ins[1:], outs[1:]
-    for circular in (False, True):
+    for circular, least in product((False, True), sorted({SUPPORT, max(SUPPORT, tolerance)})):
         offsets = [Offsets(n, m, s, circular) for n, m, s in zip(in_size, out_size, stride, strict=True)]
-        support = consensus(matrix.reshape(outs[0], prod(out_size), ins[0], prod(in_size)), offsets)
+        support = consensus(matrix.reshape(outs[0], prod(out_size), ins[0], prod(in_size)), offsets, least)
         sides = [one.window(support, axis) for axis, one in enumerate(offsets)]
         kernel, padding = tuple(k for k, _ in sides), tuple(pad for _, pad in sides)
         if circular:

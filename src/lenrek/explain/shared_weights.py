@@ -59,11 +59,12 @@ class Offsets:
         return last - first + 1, (-first, max(after, 0))
 
 
-def consensus(matrix: Tensor, offsets: Sequence[Offsets]) -> Tensor:
+def consensus(matrix: Tensor, offsets: Sequence[Offsets], least: float = SUPPORT) -> Tensor:
     """Which distances have a weight: bool, one axis for each of `offsets`.
 
     Args:
         matrix: (out_channels, out_sites, in_channels, in_sites), row-major.
+        least: of the largest weight: what is not larger counts as none.
     """
     counts = [one.count for one in offsets]
     number = torch.zeros((), dtype=torch.int64)
@@ -77,4 +78,4 @@ def consensus(matrix: Tensor, offsets: Sequence[Offsets]) -> Tensor:
     present, amounts = number.unique_consecutive(return_counts=True)
     for distance, shared in zip(present.tolist(), entries.split(amounts.tolist()), strict=True):
         kernel[distance] = shared.median(0).values.abs().max()
-    return (kernel > SUPPORT * kernel.max()).reshape(counts)
+    return (kernel > least * kernel.max()).reshape(counts)
