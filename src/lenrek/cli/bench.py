@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 USUAL = {"resnet9_small": "32", "mobilenet_v2": "96", "resnet18_cifar": "32"}  # without MODEL: these, at that size
 ROUNDS, TRAINING_S, INFERENCE_S = 8, 15.0, 10.0  # with start and compilation below a minute
-STEP_FLOPS = 2e11  # of a step by default: about two seconds on two cores
+STEP_MACS = 1e11  # of a step by default: about two seconds on two cores
 MOST_SAMPLES = 64
 BAR_CELLS = 20
 NAMES = {"default": "PyTorch", "tuned": "tuned PyTorch", "lenrek": "lenrek"}
@@ -73,14 +73,15 @@ def bench(
 
 
 def _affordable(subject: Subject) -> int:
-    """Samples of a step that stays below `STEP_FLOPS`: a power of two, the same on every machine."""
+    """Samples of a step that stays below `STEP_MACS`: a power of two, the same on every machine."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    network = subject.make().to("meta").eval()
-    with FlopCounterMode(display=False) as counted_flops, torch.no_grad():
-        network(torch.empty(1, *subject.shape, device="meta"))
-    samples = STEP_FLOPS / (3 * max(counted_flops.get_total_flops(), 1))  # backward does the work of two forwards
+    from lenrek.explain.macs import macs
+    from lenrek.explain.trace import trace
+
+    calls = trace(subject.make().eval(), [torch.empty(1, *subject.shape, device="meta")], who="bench").calls
+    work = sum(macs(call) or 0 for call in calls)
+    samples = STEP_MACS / (3 * max(work, 1))  # backward does the work of two forwards
     return 2 ** (max(1, min(MOST_SAMPLES, int(samples))).bit_length() - 1)
 
 

@@ -14,7 +14,8 @@ from lenrek.drawing.plot import Curve, line_plot
 from lenrek.errors import OptionError
 from lenrek.explain.interior import fields_of, interior, output_frame
 from lenrek.explain.layer_outputs import LayerOutputs, Network, as_samples
-from lenrek.explain.transforms import Frame, Transform, read_transform
+from lenrek.explain.transform import Frame, Transform
+from lenrek.explain.transforms import read_transform
 
 WHO = "equivariance"
 SUM_TO_ONE = 1e-4  # outputs that are posteriors already do so

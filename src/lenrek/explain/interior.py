@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lenrek.errors import LenrekError
 from lenrek.explain.layer_outputs import Network
 from lenrek.explain.receptive import receptive_field as traced_fields
-from lenrek.explain.transforms import Frame, Grid, Transform
+from lenrek.explain.transform import Frame, Grid, Transform
 from lenrek.geometry.receptive import ReceptiveField
 
 

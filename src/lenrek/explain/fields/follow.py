@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from lenrek.explain.fields import rules_shape, rules_union, rules_window  # noqa: F401 (they register their rules)
+from lenrek.explain.fields import rules_index, rules_shape, rules_union, rules_window  # noqa: F401 (they register)
 from lenrek.explain.fields.memory import Memory
 from lenrek.explain.fields.rules import Asked, apply
 from lenrek.explain.fields.span import Span, input_itself, nothing
