@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from lenrek.errors import OptionError
 from lenrek.training.config import TrainConfig
 from lenrek.training.mixing import Mixer, cut_box
 from lenrek.training.ratio import Ratio
@@ -106,3 +107,15 @@ def test_described() -> None:
         "given a box of another one (CutMix, λ = 0.5), drawn for every step with equal chances; its label by the same "
         "shares, by which training accuracy counts it, too."
     )
+
+
+def test_a_box_of_nothing_is_refused() -> None:
+    mixer = Mixer(Ratio(0.4), Ratio(0.997, fixed=True), 0)
+    mixer.check((40, 19))  # 0.003 is 0.0548 along each axis
+    with pytest.raises(OptionError) as info:
+        mixer.check((40, 18))
+    assert str(info.value) == (
+        "train: cutmix lambda=0.997 has no effect: its box is ⌊40 · 0.0548⌋×⌊18 · 0.0548⌋ = 2×0 samples.\n"
+        "  Hint: choose a smaller lambda."
+    )
+    Mixer(None, Ratio(0.001), 0).check((18, 18))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lenrek.errors import OptionError
 from lenrek.training.config import TrainConfig
 from lenrek.training.objective import Targets
 from lenrek.training.ratio import Ratio
@@ -48,6 +49,21 @@ class Mixer:
             for name, text in (("mixup", config.mixup), ("cutmix", config.cutmix))
         ]
         return cls(ratios[0], ratios[1], config.seed)
+
+    def check(self, size: tuple[int, ...]) -> None:
+        """Make sure that samples of this size are changed.
+
+        Raises:
+            OptionError: a box of fixed λ is less than one sample wide.
+        """
+        if self.cutmix is None or not self.cutmix.fixed or min(_sides(size, self.cutmix.amount)) >= 1:
+            return
+        side = (1 - self.cutmix.amount) ** (1 / len(size))
+        sides = "×".join(f"⌊{length} · {side:.3g}⌋" for length in size)
+        raise OptionError(
+            f"train: cutmix {self.cutmix} has no effect: its box is {sides} = "
+            f"{'×'.join(map(str, _sides(size, self.cutmix.amount)))} samples.\n  Hint: choose a smaller lambda."
+        )
 
     def mix(
         self, x: Tensor, labels: Tensor, own: np.ndarray, other: np.ndarray, epoch: int, step: int
@@ -104,10 +120,12 @@ def cut_box(size: tuple[int, ...], share: float, random: np.random.Generator) ->
         >>> cut_box((8, 16), 0.75, np.random.default_rng(0))
         (slice(4, 8, None), slice(6, 14, None))
     """
-    side = (1 - share) ** (1 / len(size))
     box = []
-    for length in size:
-        part = math.floor(length * side)
+    for length, part in zip(size, _sides(size, share), strict=True):
         start = int(random.integers(length)) - part // 2
         box.append(slice(max(start, 0), max(min(start + part, length), max(start, 0))))
     return tuple(box)
+
+
+def _sides(size: tuple[int, ...], share: float) -> list[int]:
+    return [math.floor(length * (1 - share) ** (1 / len(size))) for length in size]

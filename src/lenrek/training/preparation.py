@@ -47,8 +47,13 @@ class PreparedData:
     steps: list[str]
 
 
-def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> PreparedData:
+def prepare(
+    data: Any, config: TrainConfig, say: Callable[[str], None], trained: InputContract | None = None
+) -> PreparedData:
     """Open, split, check and load `data`, telling `say` each thing found or done as it happens.
+
+    Args:
+        trained: contract of the network to begin with, where it was trained before.
 
     Raises:
         LenrekError: data or options that do not work together.
@@ -70,15 +75,21 @@ def prepare(data: Any, config: TrainConfig, say: Callable[[str], None]) -> Prepa
         steps.append(sentence)
         say(sentence)
 
-    contract, fitted = plan_contract(source, config, architecture)
+    contract, fitted = plan_contract(source, config, architecture, trained)
     policy.check(contract.channels, contract.size, source.classes)
+    mixer = Mixer.of(config)
+    if mixer is not None:
+        mixer.check(contract.size)
     _balance(source, split, config).check(policy, contract.channels, contract.size)  # before anything is decoded
     step(_describe(source, split))
     step(fitted)
     samples = load_samples(source, contract, mode=config.loading, strict=config.strict, say=step)  # type: ignore[arg-type]
-    mean, std = channel_statistics(samples, split.train)
+    if trained is not None and trained.channels == contract.channels:
+        mean, std = contract.mean, contract.std
+    else:
+        mean, std = channel_statistics(samples, split.train)
     step(policy.describe(contract.channels, contract.size))
-    if (mixer := Mixer.of(config)) is not None:
+    if mixer is not None:
         step(mixer.describe())
     for sentence in sentences(source.problems[known:]):  # damaged files, found while decoding
         say(sentence)
