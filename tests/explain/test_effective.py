@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import lenrek
-from lenrek.errors import DataError, OptionError
+from lenrek.errors import DataError, ModelError, OptionError
 from lenrek.explain.effective import effective_receptive_field
 from lenrek.explain.effective_fit import fitted
 from lenrek.explain.receptive_picture import draw_boxes, draw_effective
@@ -87,7 +87,7 @@ def test_tiny_gradients_and_single_positions_are_fitted():
 
 def test_whatever_else_is_asked_wrongly():
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
-    with pytest.raises(OptionError, match="there is no layer '2'"):
+    with pytest.raises(ModelError, match="has no layer '2'"):
         effective_receptive_field(model, (1, 9, 9), "2")
     with pytest.raises(OptionError, match="channel is 2, expected 0 to 1"):
         effective_receptive_field(model, (1, 9, 9), channel=2)

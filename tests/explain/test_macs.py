@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import explain.published as published
+import lenrek.kernels.depthwise  # noqa: F401 (its operators)
 from explain.published import NETWORKS
 from lenrek.explain.macs import macs
 from lenrek.explain.trace import trace
@@ -159,6 +160,10 @@ PRODUCTS = {  # → function, shapes, multiply-accumulates
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu, [(2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 8)],
         6 * 5 * 7 * (8 + 8),
     ),
+    "attention's kernel with narrower values": (
+        lambda q, k, v: torch.ops.aten._scaled_dot_product_fused_attention_overrideable(q, k, v, None)[0],
+        [(2, 3, 5, 8), (2, 3, 7, 8), (2, 3, 7, 6)], 6 * 5 * 7 * (8 + 6),
+    ),
     "embedding": (lambda table: F.embedding(torch.tensor([1, 2]), table), [(5, 7)], 0),
     "softmax, norms, pooling": (lambda x: F.max_pool2d(F.instance_norm(x).softmax(1), 2), [(2, 3, 8, 8)], 0),
     "grid_sample": (lambda x: F.grid_sample(x, F.affine_grid(torch.eye(2, 3)[None], [1, 1, 4, 5])), [(1, 3, 8, 8)], 0),
@@ -241,3 +246,21 @@ def test_published_figures(name):
 def test_what_is_not_known_is_not_zero(function):
     counts = [macs(call) for call in trace(Computes(function), [torch.empty(2, 4, 4)]).calls]
     assert None in counts
+
+
+def test_another_librarys_operator_is_not_known():
+    twice = torch.library.custom_op(
+        "tests_of_macs::twice", lambda x: x * 2, mutates_args=(), schema="(Tensor x) -> Tensor"
+    )
+    twice.register_fake(torch.empty_like)
+    counts = [macs(call) for call in trace(Computes(lambda x: twice(x) + 1), [torch.empty(2, 3)]).calls]
+    assert counts == [None, 0]
+
+
+def test_our_depthwise_kernels_cost_a_product_per_output_and_weight():
+    how = (2, 1), (1, 2), (1, 2)  # stride, padding, dilation of a 3×5 kernel: 9×11 becomes 5×7
+    x, weight, y = torch.empty(2, 4, 9, 11), torch.empty(4, 1, 3, 5), torch.empty(2, 4, 5, 7)
+    forward, back = torch.ops.lenrek.depthwise_forward, torch.ops.lenrek.depthwise_input_gradient
+    products = 2 * 4 * (5 * 7) * (3 * 5)
+    assert counted(Computes(lambda x, weight: forward(x, weight, None, (5, 7), *how)), x, weight) == products
+    assert counted(Computes(lambda y, weight: back(y, weight, (9, 11), *how)), y, weight) == products

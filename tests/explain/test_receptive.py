@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import lenrek
 from explain.published.inception import InceptionV3
-from lenrek.errors import OptionError, ShapeError
+from lenrek.errors import ModelError, OptionError, ShapeError
 from lenrek.explain.receptive import receptive_field
 from lenrek.explain.record import TraceError
 
@@ -230,9 +230,9 @@ def test_a_network_that_stops_tells_what_was_found():
 
 def test_what_is_asked_wrongly():
     found = receptive_field(nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2)), (3, 8, 8))
-    with pytest.raises(OptionError) as error:
+    with pytest.raises(ModelError) as missing:
         found["01"]
-    assert str(error.value) == "receptive_field: there is no layer '01'.\n  Hint: did you mean '1' or '0'?"
+    assert str(missing.value) == "receptive_field: the network has no layer '01'.\n  Hint: did you mean 1?"
     with pytest.raises(OptionError) as error:
         found.box((3, 0))
     assert str(error.value) == (

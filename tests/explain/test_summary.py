@@ -144,6 +144,84 @@ def test_a_fully_connected_layer_instead():
     assert "25 parameters; fully connected layers between the same volumes: 3.91 G" in str(found)
 
 
+def test_runs_of_one_module_and_frozen_parameters_are_one_part():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(6, 6, bias=False), nn.Linear(6, 3, bias=False)
+            self.body.requires_grad_(False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.body(self.body(x)))
+
+    parts = summary(Twice(), (6,)).parts
+    assert [(part.name, part.parameters, part.macs) for part in parts] == [
+        ("body", 36 / 54, 72 / 90), ("head", 18 / 54, 18 / 90)
+    ]  # fmt: skip
+
+
+def test_names_that_begin_alike_are_different_modules():
+    network = nn.Module()
+    network.conv, network.conv1 = nn.Conv1d(2, 3, 3, bias=False), nn.Conv1d(3, 4, 5, bias=False)
+    network.forward = lambda x: network.conv1(network.conv(x))
+    found = summary(network, (2, 9))
+    assert (found["conv"].parameters, found["conv1"].parameters) == (2 * 3 * 3, 3 * 4 * 5)
+
+
+def test_buffers_and_types_in_bytes():
+    network = nn.Sequential(nn.Conv1d(3, 5, 1), nn.BatchNorm1d(5)).double()
+    found = summary(network, [torch.empty(7, 3, 4, dtype=torch.float64)])
+    assert found.totals.buffer_bytes == 8 * 5 + 8 * 5 + 8  # running mean and variance, and int64
+    assert found.totals.parameter_bytes == 8 * (15 + 5 + 5 + 5)
+    assert found["0"].live_bytes == 8 * 7 * (3 + 5) * 4
+    assert (found.batch_size, found.inputs) == (7, ((7, 3, 4),))
+
+
+def test_what_computes_nothing_keeps_alive_what_was_before():
+    found = summary(nn.Sequential(nn.Linear(4, 8), nn.Identity(), nn.Linear(8, 2)), (4,), 10)
+    assert found["1"].live_bytes == found["0"].live_bytes == 4 * 10 * (4 + 8)
+    assert summary(nn.Identity(), (4,), 10).rows[0].live_bytes == 4 * 10 * 4
+
+
+def test_an_operator_that_training_runs_more_often_has_no_kept_bytes():
+    class Skips(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.act = nn.Linear(4, 4), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.first(x) * 2
+            return self.act((y * y if self.training else y).exp())
+
+    found = summary(Skips(), (4,), 10)
+    assert found["mul"].kept_bytes is None
+    assert found["exp"].kept_bytes == found["act"].kept_bytes == 4 * 10 * 4
+
+
+def test_two_convolutions_in_one_layer_have_no_dense_equivalent():
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(2, 2, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.conv1d(F.conv1d(x, self.weight), self.weight)
+
+    found = summary(nn.Sequential(Both(), nn.Conv1d(2, 1, 3)), (2, 9))
+    assert found["0"].dense_weights is None
+    assert found["1"].dense_weights == (2 * 5) * 3
+
+
+def test_fields_that_are_no_number_are_words():
+    class Part(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[..., 2:7].mean(-1, keepdim=True)
+
+    assert summary(nn.Sequential(Part()), (1, 4, 12))["0"].field == (1, 5)
+    doubled = summary(nn.Sequential(nn.Conv2d(1, 1, 3), nn.Upsample(scale_factor=(2, 1))), (1, 9, 9))
+    assert doubled["1"].field == ("varies", 3)
+
+
 def test_what_a_row_sees_is_its_receptive_field():
     network, size = NETWORKS["unet"]()
     seen = {layer.name: layer.fields for layer in lenrek.receptive_field(network, size).layers}
@@ -162,6 +240,8 @@ def test_another_size():
     found = summary(nn.Sequential(nn.Conv2d(3, 4, 3)), (3, 8, 8))
     assert found.at((3, 5, 4)).rows[0].outputs == ((1, 4, 3, 2),)
     assert found.at(batch_size=7).inputs == ((7, 3, 8, 8),)
+    two = summary(nn.Bilinear(3, 5, 2), [(3,), (5,)])
+    assert two.at(batch_size=4).inputs == ((4, 3), (4, 5))
 
 
 def test_training_of_a_single_sample_may_not_be_possible():

@@ -137,6 +137,84 @@ def test_constants_keep_their_values():
     assert index.values.tolist() == [4, 3, 2, 1, 0]
 
 
+def test_what_the_forward_pass_makes_to_be_filled_or_by_chance_has_no_values():
+    class Makes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            state = torch.zeros(x.shape[1])
+            state[1:3] = x[0, 1:3]
+            return x + state + torch.rand(x.shape[1])
+
+    state = torch.get_rng_state()
+    found = trace(Makes(), [torch.empty(2, 5)])
+    assert torch.equal(torch.get_rng_state(), state)
+    last = [call for call in found.calls if call.name == "aten.add"]
+    assert [one.inputs[1].values for one in last] == [None, None]
+    assert last[0].inputs[1].kind == "computed"
+
+
+def test_the_input_written_into_a_known_constant_is_refused():
+    class Writes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            table = torch.arange(5)
+            table[0] = x.sum().long()
+            return x + table
+
+    with pytest.raises(TraceError, match="writes what depends on the input into a constant made in the forward pass"):
+        trace(Writes(), [torch.empty(2, 5)])
+
+
+def test_constants_of_any_size_are_made_without_their_values():
+    class Makes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sum() + torch.arange(10**15).sum()
+
+    assert trace(Makes(), [torch.empty(2, 5)]).outputs[0].shape == ()
+
+
+def test_a_module_that_fails_and_is_caught_has_ended():
+    class Tries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wrong, self.right = nn.Linear(3, 2), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            try:
+                return self.wrong(x)
+            except RuntimeError:
+                return self.right(x)
+
+    found = trace(nn.Sequential(Tries(), nn.ReLU()), [torch.empty(5, 4)])
+    assert [(one.path, one.depth) for one in found.modules] == [
+        ("", 0), ("0", 1), ("0.wrong", 2), ("0.right", 3), ("1", 1)
+    ]  # fmt: skip
+    assert found.calls[-1].path == "1"
+
+
+def test_a_module_that_the_network_does_not_know_is_named_by_its_type():
+    class Hides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = [nn.ReLU()]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.hidden[0](x)
+
+    assert [one.path for one in trace(nn.Sequential(Hides()), [torch.empty(5, 4)]).modules] == ["", "0", "0.(ReLU)"]
+
+
+def test_constants_made_outside_the_forward_pass_keep_their_values():
+    class Turns(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.order = [torch.tensor([2, 0, 1])]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, self.order[0]]
+
+    (call,) = trace(Turns(), [torch.empty(2, 3)]).calls
+    assert call.args[1][1].values.tolist() == [2, 0, 1]
+
+
 def test_the_largest_batch_costs_nothing():
     network = create_model("resnet18", num_classes=10, in_channels=3)
     found = trace(network, [torch.empty(10**6, 3, 224, 224, device="meta")])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lenrek.data.shown import few
 from lenrek.errors import LenrekError, ModelError, OptionError, ShapeError
+from lenrek.explain.layer_names import missing_layer
 from lenrek.ops.mode import in_mode
 
 Network = Callable[[Tensor], Tensor]
@@ -106,9 +105,7 @@ def find_layer(model: Network, name: str, who: str) -> nn.Module:
     modules = {known: module for known, module in model.named_modules() if known}
     if name in modules:
         return modules[name]
-    near = get_close_matches(name, modules, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {few(list(modules))}."
-    raise ModelError(f"{who}: the network has no layer {name!r}.\n  Hint: {hint}")
+    raise missing_layer(name, list(modules), who)
 
 
 def as_samples(x: Any, who: str) -> Tensor:

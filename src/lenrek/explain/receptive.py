@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from lenrek.explain.fields.follow import follow
 from lenrek.explain.fields.span import Span
 from lenrek.explain.inputs import InputSize, inputs_of
 from lenrek.explain.layer_field import LayerField, axes_of
+from lenrek.explain.layer_names import missing_layer
 from lenrek.explain.layers import Layer, layers_of
 from lenrek.explain.receptive_text import as_table
 from lenrek.explain.record import Trace, TraceError, Volume
@@ -39,15 +39,12 @@ class ReceptiveFields:
         """A layer by its name; "" is the network itself.
 
         Raises:
-            OptionError: there is none of this name.
+            ModelError: there is none of this name.
         """
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        names = [layer.name for layer in self.layers if layer.name]
-        near = difflib.get_close_matches(name, names, n=3)
-        meant = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(names[:12])} …"
-        raise OptionError(f"{WHO}: there is no layer {name!r}.\n  Hint: {meant}")
+        raise missing_layer(name, [layer.name for layer in self.layers if layer.name], WHO)
 
     def box(
         self, position: Sequence[int], layer: str | None = None, *, clipped: bool = True, input: int = 0
@@ -63,7 +60,8 @@ class ReceptiveFields:
         Returns:
             A range per axis; an empty one where the feature depends on nothing.
         Raises:
-            OptionError: no such layer or position, or nothing is known of it.
+            ModelError: no such layer.
+            OptionError: no such position, or nothing is known of it.
         Example:
             >>> found = receptive_field(nn.Conv2d(3, 8, 5, stride=2, padding=2), (3, 32, 32))
             >>> found.box((0, 3)), found.box((0, 3), clipped=False)
