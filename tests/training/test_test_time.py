@@ -235,6 +235,7 @@ def test_compiling_is_no_cost_of_views(run: lenrek.Run, monkeypatch: pytest.Monk
         ({"tta": 1}, "1 view is asked for, but at least 2 are expected: the first is the sample as it is.\n"
                      "  Hint: leave --tta out to have no other."),
         ({"tta": 2.5}, "--tta is 2.5, but a whole number is expected."),
+        ({"tta": 4, "tta_below": "low"}, "--tta-below is 'low', but a number is expected."),
         ({"tta": 4, "tta_below": 0.5},
          "--tta-below is 0.5, but the confidence of 2 classes lies between 1/2 = 0.5 and 1."),
         ({"tta": 4, "tta_below": 1.1},

@@ -169,6 +169,8 @@ def plan_averaging(
         count = operator.index(tta)
     except TypeError:
         raise OptionError(f"test-time augmentation: --tta is {tta!r}, but a whole number is expected.") from None
+    if below is not None and not isinstance(below, int | float | np.number):
+        raise OptionError(f"test-time augmentation: --tta-below is {below!r}, but a number is expected.")
     lowest = 1 / len(contract.classes)
     if below is not None and not lowest < below <= 1:
         raise OptionError(
@@ -183,4 +185,5 @@ def plan_averaging(
             f"{example_policy(len(contract.size))}."
         )
     chosen = Policy.parse(str(trained_with if policy is None else policy))
-    return Averaging(find_views(chosen, count, contract.channels, contract.size, contract.classes), below)
+    views = find_views(chosen, count, contract.channels, contract.size, contract.classes)
+    return Averaging(views, None if below is None else float(below))

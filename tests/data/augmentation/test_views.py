@@ -182,6 +182,9 @@ def test_policies_that_choose() -> None:
                     "  Hint: leave --tta out to have no other."),
         ("flip", 0, "0 views are asked for, but at least 2 are expected: the first is the sample as it is.\n"
                     "  Hint: leave --tta out to have no other."),
+        ("flip,shift=0.25", 10**9, "1000000000 views are asked for, but flip, shift gives only 70 different ones.\n"
+                                   "  Hint: pass --tta 70, or more to choose from, for example --tta-policy "
+                                   "flip,shift=0.1."),
         ("none", 4, "the policy is none, which leaves no other view of a sample.\n"
                     "  Hint: say how else to look at it, for example --tta-policy flip,shift=0.1."),
         ("noise=0.1,flip; cat: flip=0", 4,

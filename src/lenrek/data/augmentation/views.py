@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations, islice, product
+from itertools import chain, combinations, islice
 from itertools import count as count_from
+from math import inf, prod
 
 import numpy as np
 from torch import Tensor
@@ -20,7 +21,6 @@ from lenrek.data.augmentation.transforms import FLIPS, TRANSFORMS
 from lenrek.errors import OptionError
 
 MIDDLE = 0.5  # of what may be drawn: nothing moves
-TRIES = 200  # points looked at per view that is asked for, so that even the last of a few whole shifts is met
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,20 @@ def find_views(policy: Policy, count: int, channels: int, size: tuple[int, ...],
         )
     policy.check(channels, size, classes)
     steps, left_out = _of_every_class(policy, channels, size, classes)
-    views = _different(steps, count, size)
+    most = _how_many(steps, size)
     hint = f"for example --tta-policy {example_policy(len(size))}."
-    if len(views) == 1:
+    if most == 1:
         why = "".join(f"\n  {name}: {why}" for name, why in left_out.items())
         raise OptionError(
             f"test-time augmentation: the policy is {policy}, which leaves no other view of a sample.{why}\n"
             f"  Hint: say how else to look at it, {hint}"
         )
-    if len(views) < count:
+    if most < count:
         raise OptionError(
-            f"test-time augmentation: {count} views are asked for, but {', '.join(steps)} gives only {len(views)} "
-            f"different ones.\n  Hint: pass --tta {len(views)}, or more to choose from, {hint}"
+            f"test-time augmentation: {count} views are asked for, but {', '.join(steps)} gives only {most:.0f} "
+            f"different ones.\n  Hint: pass --tta {most:.0f}, or more to choose from, {hint}"
         )
-    return Views(policy, tuple(steps.values()), left_out, tuple(views))
+    return Views(policy, tuple(steps.values()), left_out, tuple(islice(_different(steps, size), count)))
 
 
 def _of_every_class(
@@ -160,22 +160,30 @@ def _reason_against(name: str, fitted: list[Fitted], found: list[dict[str, Step]
     return "" if all(name in one for one in found) else "not done to every class"
 
 
-def _different(steps: dict[str, Step], count: int, size: tuple[int, ...]) -> list[View]:
-    """Up to `count` views, no two of which read the same map."""
+def _how_many(steps: dict[str, Step], size: tuple[int, ...]) -> float:
+    """Different views that there are: mirrors and whole shifts can be counted."""
+    if not all(name == "shift" or name in FLIPS for name in steps):
+        return inf
+    amount = steps["shift"].amount or 0.0 if "shift" in steps else 0.0
+    return 2 ** sum(name in FLIPS for name in steps) * prod(2 * int(amount * samples) + 1 for samples in size)
+
+
+def _different(steps: dict[str, Step], size: tuple[int, ...]) -> Iterator[View]:
+    """Views, no two of which read the same map; it never ends, but finds no more than there are."""
     mirrors = [name for name in steps if name in FLIPS]
     reach = {name: step.amount or 0.0 for name, step in steps.items() if name not in FLIPS}
     draws = [(name, number) for name in reach for number in draws_of(name, len(size))]
     flipped = [dict.fromkeys(some, 1.0) for number in range(len(mirrors) + 1) for some in combinations(mirrors, number)]
-    points = islice(_points(len(draws)), TRIES * count)
-    places = chain([View({}, {})], (View(reach, dict(zip(draws, point, strict=True))) for point in points))
-    found: dict[bytes, View] = {}
-    for place, mirrored in product(places, flipped):
-        view = View(place.amounts | mirrored, place.at)
-        where = maps(_Placed(view, 1), size).matrix.numpy()
-        found.setdefault((where.round(9) + 0.0).tobytes(), view)  # without roundings, and without -0
-        if len(found) == count:
-            break
-    return list(found.values())
+    points = (View(reach, dict(zip(draws, point, strict=True))) for point in _points(len(draws)))
+    found: set[bytes] = set()
+    for place in chain([View({}, {})], points):
+        for mirrored in flipped:
+            view = View(place.amounts | mirrored, place.at)
+            where = maps(_Placed(view, 1), size).matrix.numpy()
+            key = (where.round(9) + 0.0).tobytes()  # without roundings, and without -0
+            if key not in found:
+                found.add(key)
+                yield view
 
 
 def _points(axes: int) -> Iterator[list[float]]:
