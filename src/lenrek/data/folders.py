@@ -75,13 +75,17 @@ def _walk(tree: Tree, parts: tuple[str, ...], above: frozenset[tuple[int, int]],
             tree.problems.append(Problem("skipped", f"{name}: neither a file nor a folder.", (name,)))
 
 
-def open_folders(root: Path, name: str, *, strict: bool = False, progress: Progress | None = None) -> Source:
+def open_folders(
+    root: Path, name: str, *, strict: bool = False, progress: Progress | None = None, headers: bool = True
+) -> Source:
     """A source from class folders of images or WAV files, or from WAV files named `<label>_<group>_<take>.wav`.
 
     Everything inside a class folder, at any depth, is of that class. A level of folders called train, val, valid,
     validation or test above the classes gives the split. Where all recordings of class folders are named
     `<class>_<group>_<take>.wav`, or recordings lie flat and are named so, `<group>` is the group of each.
 
+    Args:
+        headers: as in `file_source`.
     Raises:
         DataError: nothing that can be read, images without class folders, recordings whose names say no class.
     """
@@ -100,7 +104,8 @@ def open_folders(root: Path, name: str, *, strict: bool = False, progress: Progr
     else:
         labelled, unnamed = _class_members(root, files, with_split, kind, who)
     unnamed += _empty_classes(tree, {file.label for file in labelled}, depth, kind)
-    return file_source(name, kind, labelled, [*tree.problems, *skipped, *unnamed], strict=strict, progress=progress)
+    problems = [*tree.problems, *skipped, *unnamed]
+    return file_source(name, kind, labelled, problems, strict=strict, progress=progress, headers=headers)
 
 
 def _has_split_level(files: Sequence[tuple[str, ...]], kind: FileKind) -> bool:

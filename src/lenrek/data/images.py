@@ -138,27 +138,52 @@ class ImageReader:
         self.paths = paths
 
     def read(self, index: int, contract: InputContract) -> np.ndarray:
-        """Sample `index` as uint8 (contract.channels, *contract.size); a view that need not be contiguous.
+        """Sample `index`, as `decode_image`."""
+        return decode_image(read_bytes(self.paths[index]), self.paths[index], contract)
 
-        Raises:
-            DataError: the file cannot be decoded.
-            ShapeError: the contract wants something that is not grey (1) or RGB (3) of two axes.
-        """
-        path = self.paths[index]
-        if contract.channels not in (1, 3) or len(contract.size) != 2:
-            raise ShapeError(
-                f"{shown(path)}: an image can be read as 1 (grey) or 3 (RGB) channels of 2 axes, "
-                f"but the network expects {contract.channels} channels of {len(contract.size)} axes."
-            )
-        content = read_bytes(path)
-        if content.startswith(JPEG_START) and (pixels := _decode_jpeg(content, contract)) is not None:
-            return pixels
-        image = _decode_with_pillow(content, path)
+
+def decode_image(content: bytes, path: Path, contract: InputContract) -> np.ndarray:
+    """The image in `content` as uint8 (contract.channels, *contract.size); a view that need not be contiguous.
+
+    Args:
+        path: where the content comes from, for error messages.
+    Raises:
+        DataError: it cannot be decoded.
+        ShapeError: the contract wants something that is not grey (1) or RGB (3) of two axes.
+    """
+    if contract.channels not in (1, 3) or len(contract.size) != 2:
+        raise ShapeError(
+            f"{shown(path)}: an image can be read as 1 (grey) or 3 (RGB) channels of 2 axes, "
+            f"but the network expects {contract.channels} channels of {len(contract.size)} axes."
+        )
+    if content.startswith(JPEG_START) and (pixels := _decode_jpeg(content, contract)) is not None:
+        return pixels
+    image = _decode_with_pillow(content, path)
+    try:
+        image = image.convert("L" if contract.channels == 1 else "RGB")
+    except ValueError as error:
+        raise DataError(f"{shown(path)}: colours of mode {image.mode} cannot be converted: {error}.") from error
+    return fit_image(image, (image.height, image.width), contract)
+
+
+def image_size(content: bytes) -> tuple[int, int]:
+    """(height, width) of an image that can be decoded, upright, from its header alone.
+
+    >>> buffer = io.BytesIO()
+    >>> Image.new("L", (7, 5)).save(buffer, "PNG")
+    >>> image_size(buffer.getvalue())
+    (5, 7)
+    """
+    if content.startswith(JPEG_START) and b"Exif\0\0" not in content[:JPEG_TAIL_BYTES]:
         try:
-            image = image.convert("L" if contract.channels == 1 else "RGB")
-        except ValueError as error:
-            raise DataError(f"{shown(path)}: colours of mode {image.mode} cannot be converted: {error}.") from error
-        return fit_image(image, (image.height, image.width), contract)
+            height, width, _, _ = simplejpeg.decode_jpeg_header(content)
+            return height, width
+        except DECODING_ERRORS:
+            pass  # Pillow gets over it
+    with Image.open(io.BytesIO(content)) as image:
+        width, height = image.size
+        turned = image.getexif().get(ORIENTATION_TAG, 1) in SIDEWAYS
+    return (width, height) if turned else (height, width)
 
 
 def _decode_jpeg(content: bytes, contract: InputContract) -> np.ndarray | None:

@@ -19,12 +19,16 @@ GROUP_COLUMNS = ("group", "speaker", "patient", "subject")
 Table = dict[str, list[str]]
 
 
-def open_manifest(path: Path, name: str, *, strict: bool = False, progress: Progress | None = None) -> Source:
+def open_manifest(
+    path: Path, name: str, *, strict: bool = False, progress: Progress | None = None, headers: bool = True
+) -> Source:
     """A source from a table: columns path, label and, perhaps, split and one of group, speaker, patient, subject.
 
     Paths are relative to the table's folder. Column names may be in capitals; other columns are ignored. Splits are
     train, val, valid, validation, test, or empty.
 
+    Args:
+        headers: as in `file_source`.
     Raises:
         DataError: the table cannot be read, lacks a column, leaves a label or group empty, names an unknown split, or
             none of its files is there.
@@ -58,8 +62,9 @@ def open_manifest(path: Path, name: str, *, strict: bool = False, progress: Prog
         problems.append(_absent(path, files, sorted(absent), rows, len(chosen), strict))
     present = [files[index] for index in chosen if index not in absent]
     return file_source(
-        name, kind, present, problems, groups_declared=bool(group_columns), strict=strict, progress=progress
-    )
+        name, kind, present, problems, groups_declared=bool(group_columns), strict=strict, progress=progress,
+        headers=headers,
+    )  # fmt: skip
 
 
 def _splits(words: Sequence[str], rows: Sequence[int], who: str) -> list[str]:

@@ -17,7 +17,11 @@ MANIFEST_NAMES = ("manifest", "labels")
 
 
 def open_source(
-    data: str | Path | tuple[Any, Any], *, strict: bool = False, progress: Progress | None = None
+    data: str | Path | tuple[Any, Any],
+    *,
+    strict: bool = False,
+    progress: Progress | None = None,
+    headers: bool = True,
 ) -> Source:
     """Labelled samples from a named set, a path, or a pair of arrays.
 
@@ -35,6 +39,7 @@ def open_source(
     Args:
         strict: the first damaged file is an error.
         progress: called with (files looked at, files in all) while files are looked at.
+        headers: False looks into no image or recording before it is decoded: sizes are 0 and damage is found later.
     Raises:
         DataError: nothing there, nothing that can be read, or data that contradict themselves.
     Example:
@@ -63,20 +68,20 @@ def open_source(
     if not path.exists():
         raise _nothing_there(path)
     if (stem := archive.archive_stem(path)) is not None and path.is_file():
-        return _open_folder(_look_through(archive.unpack(path)), shown(stem), strict, progress)
+        return _open_folder(_look_through(archive.unpack(path)), shown(stem), strict, progress, headers)
     if not path.is_dir():
-        return _open_file(path, shown(path.stem), strict, progress)
+        return _open_file(path, shown(path.stem), strict, progress, headers)
     inner = _look_through(path)
-    source = _open_folder(inner, shown(path.resolve().name), strict, progress)
+    source = _open_folder(inner, shown(path.resolve().name), strict, progress, headers)
     if inner != path:
         source.problems.insert(0, Problem("note", f"{shown(path)}: holds one folder only: {shown(inner)} is read."))
     return source
 
 
-def _open_file(path: Path, name: str, strict: bool, progress: Progress | None) -> Source:
+def _open_file(path: Path, name: str, strict: bool, progress: Progress | None, headers: bool) -> Source:
     suffix = path.suffix.lower()
     if suffix in manifest.SUFFIXES:
-        return manifest.open_manifest(path, name, strict=strict, progress=progress)
+        return manifest.open_manifest(path, name, strict=strict, progress=progress, headers=headers)
     if suffix == ".npz":
         return npz.open_npz(path, name)
     if suffix == ".npy":
@@ -91,7 +96,7 @@ def _open_file(path: Path, name: str, strict: bool, progress: Progress | None) -
     )
 
 
-def _open_folder(path: Path, name: str, strict: bool, progress: Progress | None) -> Source:
+def _open_folder(path: Path, name: str, strict: bool, progress: Progress | None, headers: bool) -> Source:
     here = [entry for entry in _visible(path) if entry.is_file()]
     arrays_here = {entry.stem: entry for entry in here if entry.suffix == ".npy"}
     tables = [entry for entry in here if entry.stem in MANIFEST_NAMES and entry.suffix in manifest.SUFFIXES]
@@ -102,10 +107,10 @@ def _open_folder(path: Path, name: str, strict: bool, progress: Progress | None)
     if arrays_here:
         return npz.open_npy_folder(arrays_here, name)
     if len(tables) == 1:
-        source = manifest.open_manifest(tables[0], name, strict=strict, progress=progress)
+        source = manifest.open_manifest(tables[0], name, strict=strict, progress=progress, headers=headers)
         source.problems.insert(0, Problem("note", f"{shown(path)}: labels are taken from {shown(tables[0].name)}."))
         return source
-    return folders.open_folders(path, name, strict=strict, progress=progress)
+    return folders.open_folders(path, name, strict=strict, progress=progress, headers=headers)
 
 
 def _open_idx_folder(path: Path, pairs: dict[str, tuple[str, str]], name: str) -> Source:

@@ -1,0 +1,1 @@
+"""Image search: a network's features as vectors, a store that keeps them, and questions to it."""
