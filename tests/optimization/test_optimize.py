@@ -143,6 +143,12 @@ def test_what_is_written_in_place_is_read_before():
         torch.testing.assert_close(optimize(net, torch.float32)(x.clone()), net(x.clone()))
 
 
+def test_a_network_that_torch_fx_has_traced():
+    plain = torch.fx.symbolic_trace(nn.Sequential(nn.Conv2d(2, 3, (3, 2)), nn.BatchNorm2d(3), nn.ReLU())).eval()
+    x = torch.randn(2, 2, 6, 7)
+    torch.testing.assert_close(optimize(nn.Sequential(plain), torch.float32).eval()(x), plain(x))
+
+
 def test_random_numbers_are_not_frozen():
     torch.manual_seed(0)
     fast, x = optimize(Dropping().train(), torch.float32), torch.randn(2, 3, 6, 6)

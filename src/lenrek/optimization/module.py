@@ -170,7 +170,8 @@ def _shared_copy(module: nn.Module, copies: dict[int, nn.Module]) -> nn.Module:
     """Modules of their own, down to the last, that hold the very parameters and buffers of `module`."""
     if id(module) in copies:
         return copies[id(module)]
-    copy = copies[id(module)] = module.__class__.__new__(module.__class__)
+    # Not the class's own __new__: torch.fx's makes another class, without the graph's forward.
+    copy = copies[id(module)] = object.__new__(module.__class__)
     for name, value in vars(module).items():
         copy.__dict__[name] = value.copy() if isinstance(value, dict) else value
     for name, child in module._modules.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,9 +41,11 @@ class _Tracer(fx.Tracer):
         return super().create_node(*details, **more)
 
 
-def trace(module: nn.Module) -> tuple[fx.Graph, list[nn.Module], dict[str, str]]:
+def trace(module: nn.Module, kept: Collection[str] = ()) -> tuple[fx.Graph, list[nn.Module], dict[str, str]]:
     """The graph of `module.forward` as its `training` flags now are.
 
+    Args:
+        kept: names of modules that are called in one piece.
     Returns:
         The graph; the modules that were gone into, whose hooks it would bypass; and by name the modules that have no
         graph of their own and are called as they are, with the reason.
@@ -53,12 +55,12 @@ def trace(module: nn.Module) -> tuple[fx.Graph, list[nn.Module], dict[str, str]]
     """
     closed: dict[str, str] = {}
     try:
-        graph = _trace(module, set())
+        graph = _trace(module, set(kept))
     except UntraceableError:
         closed = _untraceable_parts(module)
         if not closed:
             raise
-        graph = _trace(module, set(closed))
+        graph = _trace(module, {*closed, *kept})
     called = {node.target for node in graph.nodes if node.op == "call_module"}
     gone_into = [m for name, m in module.named_modules() if name and not _inside(name, called)]
     return graph, gone_into, closed
