@@ -18,8 +18,9 @@ from torch.export import ExportedProgram
 
 import lenrek
 from lenrek.errors import ModelError, OptionError, ShapeError
-from lenrek.optimization import inference, program
-from lenrek.optimization.inference import Engine, compile_inference
+from lenrek.optimization import inference, program, race
+from lenrek.optimization.engines import Engine, Run
+from lenrek.optimization.inference import compile_inference
 from lenrek.optimization.module import optimize
 from lenrek.optimization.program import NotConvertedError, export_program
 from lenrek.optimization.to_onnx import OnnxRunner, to_onnx
@@ -31,9 +32,9 @@ SIZE = (2, 9, 7)
 @pytest.fixture(autouse=True)
 def measured_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "MOST_S", 1e9)
-    monkeypatch.setattr(inference, "MEASURE_S", 0.0)
-    monkeypatch.setattr(inference, "BURST_S", 1e-9)
-    monkeypatch.setattr(inference, "MIN_BURSTS", 1)
+    monkeypatch.setattr(race, "MEASURE_S", 0.0)
+    monkeypatch.setattr(race, "BURST_S", 1e-9)
+    monkeypatch.setattr(race, "MIN_BURSTS", 1)
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_the_model_stays_as_it_was_and_the_compiled_one_too(net):
     assert torch.equal(fast(x), expected)
 
 
-def installed_runner(engine: str, net: nn.Module) -> inference.Run:
+def installed_runner(engine: str, net: nn.Module) -> Run:
     pytest.importorskip({"openvino": "openvino", "onnx": "onnxscript"}[engine])
     graph = export_program(net.eval(), SIZE)
     if engine == "openvino":
@@ -167,20 +168,20 @@ def test_no_engine_writes_its_next_result_where_the_last_one_lies(net, engine):
 
 def with_engines(monkeypatch: pytest.MonkeyPatch, *engines: Engine, seconds: dict[str, tuple[float, float]]) -> None:
     """Compile with these engines besides PyTorch, which take so long for one sample and for many."""
-    monkeypatch.setattr(inference, "_others", lambda *_: [(engine, "") for engine in engines])
+    monkeypatch.setattr(inference, "other_engines", lambda *_: [(engine, "") for engine in engines])
 
     def measured(candidates: list[Engine], x: Tensor) -> None:
         for engine in candidates:
             engine.times_s |= dict(zip((1, len(x)), seconds[engine.name], strict=True))
 
-    monkeypatch.setattr(inference, "_measure", measured)
+    monkeypatch.setattr(inference, "race", measured)
 
 
 def test_the_fastest_engine_serves_small_batches_and_the_fastest_large_ones(net, monkeypatch):
     def tagged(number: int) -> Engine:
         return Engine(f"engine {number}", torch.float32, lambda x: torch.full((len(x), 3), float(number)))
 
-    monkeypatch.setattr(inference, "_disagreement", lambda *_: "")
+    monkeypatch.setattr(inference, "disagreement", lambda *_: "")
     with_engines(
         monkeypatch, tagged(1), tagged(2),
         seconds={"PyTorch": (4.0, 9.0), "engine 1": (1.0, 8.8), "engine 2": (2.0, 3.0)},
@@ -243,7 +244,7 @@ def test_an_engine_is_compared_on_the_example(net, monkeypatch):
 
 def test_a_slow_network_is_measured_on_fewer_samples(net, monkeypatch):
     monkeypatch.setattr(inference, "MOST_S", 0.5)
-    monkeypatch.setattr(inference, "_burst", lambda run, x: 0.04 * len(x))  # 12 samples in half a second
+    monkeypatch.setattr(inference, "burst", lambda run, x: 0.04 * len(x))  # 12 samples in half a second
     with_engines(monkeypatch, seconds={"PyTorch": (1, 1)})
     assert list(compile_inference(net, SIZE).engines) == [1, 12]
 
