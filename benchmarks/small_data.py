@@ -1,0 +1,225 @@
+"""What helps where samples are few or classes unequal: the tables of the guide's page on small data.
+
+    python benchmarks/small_data.py [NAME …]       runs what has no result yet, three seeds each, and writes the tables
+    python benchmarks/small_data.py --data FOLDER [NAME …]     writes only the data files, for commands typed by hand
+
+Each row of a table is one command of `lenrek train` on a file that this script makes from a published set: for every
+seed another part of its training part, always the whole of its test part. Epochs are chosen on validation, the test
+part is looked at once per run, at the end. Sets are looked for under LENREK_DATA. Results: results/small_data.jsonl
+(one line per run) and results/small_data.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lenrek.data.open import open_source
+
+SEEDS = (0, 1, 2)
+RESULTS = Path(__file__).parent / "results"
+LOG = RESULTS / "small_data.jsonl"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One table.
+
+    Attributes:
+        what: its heading.
+        about: what the data is, in a sentence.
+        file: what the data file is called.
+        write: writes the data file of a seed.
+        figure: of the test part, as `lenrek train --json` names it.
+        common: words of every row's command.
+        rows: per row its name and the words that are its own; the others are compared with the first.
+    """
+
+    what: str
+    about: str
+    file: str
+    write: Callable[[Path, int], None]
+    figure: str
+    common: str
+    rows: dict[str, str]
+
+    def command(self, row: str, seed: int | str) -> list[str]:
+        words = shlex.split(f"{self.common} {self.rows[row]}")
+        return ["lenrek", "train", self.file, *words, "--seed", str(seed)]
+
+
+def write_few_clothes(path: Path, seed: int) -> None:
+    """Fashion-MNIST with 50 samples of each class to train and 50 to validate, out of its training part."""
+    source = open_source("fashion-mnist")
+    random = np.random.default_rng(seed)
+    drawn = [
+        random.permutation(np.flatnonzero((source.labels == label) & (source.split == "train")))[:100]
+        for label in range(len(source.classes))
+    ]
+    parts = {
+        "train": np.concatenate([some[:50] for some in drawn]),
+        "validation": np.concatenate([some[50:] for some in drawn]),
+        "test": np.flatnonzero(source.split == "test"),
+    }
+    x = source.reader.x  # type: ignore[attr-defined]
+    arrays = {f"x_{part}": x[index] for part, index in parts.items()}
+    arrays |= {f"y_{part}": source.labels[index] for part, index in parts.items()}
+    np.savez(path, classes=np.array(source.classes), **arrays)
+
+
+def write_long_tail(path: Path, seed: int) -> None:
+    """CIFAR-10 with 5,000 · 100^(−i/9) training samples of its i-th class, from 5,000 to 50.
+
+    Source: Cui et al. 2019, arXiv:1901.05555, §5.1.
+    """
+    source = open_source("cifar10")
+    random = np.random.default_rng(seed)
+    chosen = [np.flatnonzero(source.split == "test")]
+    for label in range(10):
+        members = np.flatnonzero((source.labels == label) & (source.split == "train"))
+        chosen.append(np.sort(random.permutation(members)[: round(5000 * 100 ** (-label / 9))]))
+    files = source.reader.paths  # type: ignore[attr-defined]
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "label", "split"])
+        for index in np.concatenate(chosen).tolist():
+            table.writerow([Path(files[index]).absolute(), source.classes[source.labels[index]], source.split[index]])
+
+
+EXPERIMENTS = {
+    "few-clothes": Experiment(
+        what="Few samples: Fashion-MNIST with 50 training images of each class",
+        about="500 images to train, 500 to validate, the 10,000 test images of the set; accuracy on test.",
+        file="few-clothes.npz",
+        write=write_few_clothes,
+        figure="accuracy",
+        common="--model resnet9_small --epochs 200 --batch-size 32",
+        rows={
+            "none": "",
+            "augmentation": "--augment standard",
+            "augmentation and mixup": "--augment standard --mixup 0.4",
+            "augmentation and CutMix": "--augment standard --cutmix 1",
+        },
+    ),
+    "long-tail": Experiment(
+        what="Unequal classes: CIFAR-10 (JPEG) at 100 : 1",
+        about="12,406 images, from 5,000 of the first class to 50 of the last, a tenth of them to validate; the 10,000 "
+        "test images of the set, 1,000 of each class; balanced accuracy on test.",
+        file="long-tail.csv",
+        write=write_long_tail,
+        figure="balanced_accuracy",
+        common="--model resnet9_small --augment standard",
+        rows={
+            "none": "--epochs 20",
+            "loss": "--epochs 20 --balance loss",
+            "sampling": "--epochs 20 --balance sampling",
+            "synthesis": "--epochs 5 --balance synthesis",
+        },
+    ),
+}
+
+
+def run(name: str, row: str, seed: int) -> dict[str, object]:
+    """One training as the user would start it: figures of its end, and the seconds of its epochs."""
+    experiment = EXPERIMENTS[name]
+    words = experiment.command(row, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        experiment.write(Path(folder) / experiment.file, seed)
+        out = Path(folder) / "run"
+        subprocess.run(
+            [sys.executable, "-m", *words, "--out", str(out), "--json", "--quiet"],
+            check=True, stdout=subprocess.PIPE, cwd=folder,
+        )  # fmt: skip
+        found = json.loads((out / "evaluation.json").read_text())
+        epochs = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        config = json.loads((out / "config.json").read_text())
+    best = max(one["epoch"] for one in epochs if one["best"])
+    return {
+        "experiment": name, "row": row, "seed": seed, "command": shlex.join(words),
+        "test": found["test"][experiment.figure], "validation": found["validation"][experiment.figure],
+        "train_s": sum(one["time_s"] for one in epochs), "best_epoch": best,
+        "machine": config["machine"], "versions": config["versions"],
+    }  # fmt: skip
+
+
+def tables(results: list[dict]) -> str:
+    """The Markdown page of all results so far."""
+    head = results[-1]
+    stack = ", ".join(f"{name} {version}" for name, version in head["versions"].items())
+    lines = [
+        "# Small data",
+        "",
+        f"{head['machine']}; {stack}. Mean ± standard deviation over the seeds, which draw the training samples, too;",
+        "time is that of the training alone. `python benchmarks/small_data.py --data .` writes the data files, each",
+        "seed's into a folder of its own.",
+    ]
+    for name, experiment in EXPERIMENTS.items():
+        found = {row: [r for r in results if (r["experiment"], r["row"]) == (name, row)] for row in experiment.rows}
+        if not any(found.values()):
+            continue
+        lines += [
+            "", f"## {experiment.what}", "", experiment.about, "",
+            "| | test | against the first row | time | command |", "|---|---|---|---|---|",
+        ]  # fmt: skip
+        first = {r["seed"]: r["test"] for r in next(iter(found.values()))}
+        for row, runs in found.items():
+            if not runs:
+                continue
+            gains = [100 * (r["test"] - first[r["seed"]]) for r in runs if r["seed"] in first]
+            gain = "" if row == next(iter(found)) or not gains else f"{mean_sd(gains, '+')} points"
+            minutes = statistics.mean(r["train_s"] for r in runs) / 60
+            command = shlex.join(experiment.command(row, "N"))
+            lines.append(
+                f"| {row} | **{mean_sd([100 * r['test'] for r in runs])} %** (n = {len(runs)}) | {gain} | "
+                f"{minutes:.1f} min | `{command}` |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def mean_sd(values: list[float], sign: str = "") -> str:
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):{sign}.2f} ± {spread:.2f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EXPERIMENTS))
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="write only the data files, in FOLDER/seed-N")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(EXPERIMENTS):
+        parser.error(f"{', '.join(sorted(unknown))}: the experiments are {', '.join(EXPERIMENTS)}")
+    results = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
+    for name in options.names or EXPERIMENTS:
+        for seed in SEEDS:
+            if options.data is not None:
+                folder = options.data / f"seed-{seed}"
+                folder.mkdir(parents=True, exist_ok=True)
+                EXPERIMENTS[name].write(folder / EXPERIMENTS[name].file, seed)
+                continue
+            for row in EXPERIMENTS[name].rows:
+                command = shlex.join(EXPERIMENTS[name].command(row, seed))
+                if any(r["command"] == command and (r["experiment"], r["row"]) == (name, row) for r in results):
+                    continue
+                result = run(name, row, seed)
+                print(f"{name}, {row}, seed {seed}: {result['test']:.2%} in {result['train_s']:.0f} s", flush=True)
+                results.append(result)
+                RESULTS.mkdir(exist_ok=True)
+                with LOG.open("a") as log:
+                    log.write(json.dumps(result) + "\n")
+    if options.data is None:
+        (RESULTS / "small_data.md").write_text(tables(results))
+
+
+if __name__ == "__main__":
+    main()
