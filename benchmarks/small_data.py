@@ -84,17 +84,18 @@ def write_long_tail(path: Path, seed: int) -> None:
     Source: Cui et al. 2019, arXiv:1901.05555, §5.1.
     """
     source = open_source("cifar10")
+    part = np.asarray(source.split)
     random = np.random.default_rng(seed)
-    chosen = [np.flatnonzero(source.split == "test")]
+    chosen = [np.flatnonzero(part == "test")]
     for label in range(10):
-        members = np.flatnonzero((source.labels == label) & (source.split == "train"))
+        members = np.flatnonzero((source.labels == label) & (part == "train"))
         chosen.append(np.sort(random.permutation(members)[: round(5000 * 100 ** (-label / 9))]))
     files = source.reader.paths  # type: ignore[attr-defined]
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", "label", "split"])
         for index in np.concatenate(chosen).tolist():
-            table.writerow([Path(files[index]).absolute(), source.classes[source.labels[index]], source.split[index]])
+            table.writerow([Path(files[index]).absolute(), source.classes[source.labels[index]], part[index]])
 
 
 EXPERIMENTS = {
