@@ -3,7 +3,8 @@
     python benchmarks/inference.py [NETWORK …] [--rounds N]
 
 One sample and 64 at a time, the same PyTorch batch in memory for all. The contenders take turns, each as often as fits
-into 50 ms a round; the figure is the best call. By hand:
+into 50 ms a round, a slow one once; the figure is the best call. After a minute on one number of samples no further
+round begins: the column "rounds" says how many there were. By hand:
 
     PyTorch        evaluation mode, torch.inference_mode: float32 as it comes, channels-last, channels-last with
                    bfloat16 autocast; the fastest of these
@@ -38,6 +39,7 @@ from lenrek import compile_inference
 
 BATCHES = (1, 64)
 ROUND_S = 0.05
+LIMIT_S = 60.0  # per network and number of samples; one round in any case
 RESULT = Path(__file__).parent / "results" / "inference.md"
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -82,12 +84,13 @@ def by_hand(make: Callable[[], nn.Module], shape: tuple[int, ...]) -> dict[str, 
     }  # fmt: skip
 
 
-def best_times(contenders: dict[str, Call], x: Tensor, rounds: int) -> dict[str, float]:
-    """The least seconds of a call of each."""
+def best_times(contenders: dict[str, Call], x: Tensor, rounds: int) -> tuple[dict[str, float], int]:
+    """The least seconds of a call of each, and after how many rounds."""
     best = dict.fromkeys(contenders, float("inf"))
+    begin, done = time.perf_counter(), 0
     for call in contenders.values():
         call(x)
-    for _ in range(rounds):
+    while done < rounds and (not done or time.perf_counter() - begin < LIMIT_S):
         for name, call in contenders.items():
             spent = 0.0
             while spent < ROUND_S:
@@ -95,7 +98,8 @@ def best_times(contenders: dict[str, Call], x: Tensor, rounds: int) -> dict[str,
                 call(x)
                 took = time.perf_counter() - start
                 best[name], spent = min(best[name], took), spent + took
-    return best
+        done += 1
+    return best, done
 
 
 def measure(name: str, rounds: int) -> list[str]:
@@ -108,7 +112,7 @@ def measure(name: str, rounds: int) -> list[str]:
     compile_s = time.perf_counter() - start
     rows = []
     for batch in BATCHES:
-        times = best_times(contenders | {"lenrek": compiled}, torch.randn(batch, *shape), rounds)
+        times, done = best_times(contenders | {"lenrek": compiled}, torch.randn(batch, *shape), rounds)
         lenrek = times.pop("lenrek")
         ratios.append(min(times.values()) / lenrek)
         torch_best = min(took for contender, took in times.items() if contender.startswith("PyTorch"))
@@ -117,7 +121,7 @@ def measure(name: str, rounds: int) -> list[str]:
         rows.append(
             f"| {name} | {batch} | **{ratios[-1]:.2f}** | {torch_best / lenrek:.1f} | {compiled.engine(batch)} | "
             + " | ".join(f"{1e3 * took:.3g}" for took in figures)
-            + f" | {compile_s:.0f} |"
+            + f" | {done} | {compile_s:.0f} |"
         )
         print(rows[-1], flush=True)
     return rows
@@ -137,8 +141,8 @@ def header(rounds: int) -> list[str]:
         f"least {min(ratios):.2f}.",
         "",
         "| network | batch | fastest by hand / lenrek | PyTorch / lenrek | lenrek runs | lenrek | PyTorch "
-        "| ONNX Runtime | OpenVINO | compiling, s |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| ONNX Runtime | OpenVINO | rounds | compiling, s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
 
 
