@@ -202,6 +202,15 @@ def test_a_module_that_the_network_does_not_know_is_named_by_its_type():
     assert [one.path for one in trace(nn.Sequential(Hides()), [torch.empty(5, 4)]).modules] == ["", "0", "0.(ReLU)"]
 
 
+def test_whole_numbers_and_single_ones_are_known_even_where_they_could_be_filled():
+    class Decides(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            start = torch.zeros(3, dtype=torch.int64)
+            return x[:, start] if torch.full((), 0.5) < 1 and start[1] == 0 else x
+
+    assert trace(Decides(), [torch.empty(2, 5)]).outputs[0].shape == (2, 3)
+
+
 def test_constants_made_outside_the_forward_pass_keep_their_values():
     class Turns(nn.Module):
         def __init__(self) -> None:
