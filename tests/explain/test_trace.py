@@ -118,6 +118,7 @@ def test_recurrent_layers_are_their_matrix_products(layer):
     for gradients in (False, True):
         found = trace(layer(3, 4, num_layers=2), [torch.empty(6, 5, 3)], gradients=gradients)
         assert found.outputs[0].shape == (6, 5, 4)
+        assert (len(found.kept) > len(found.outputs)) == gradients  # the gates, which the gradient needs
         used = {v.name for call in found.calls for v in call.inputs if v.kind == "parameter"}
         assert used == {
             f"{one}_{two}_l{level}" for one in ("weight", "bias") for two in ("ih", "hh") for level in (0, 1)

@@ -353,6 +353,7 @@ runners = [OpenVinoRunner(model, torch.float32) for _ in range(2)]
 del runners[0]
 has_bfloat16()
 del runners[0]
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(60)

@@ -195,11 +195,13 @@ def test_what_cannot_be_sent_is_refused():
 
 
 MEASURING = """
+import signal
 from functools import partial
 from torch import nn
 from lenrek.optimization.measure import measure_training
 from lenrek.optimization.ways import Workload
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where what runs the tests ignores it
     workload = Workload(partial(nn.Conv1d, 2, 3, 5), (2, 16), 4)
     try:
         measure_training(workload, rounds=ROUNDS, tell=lambda sentence: print(sentence, flush=True))
@@ -235,11 +237,14 @@ def test_ctrl_c_while_processes_are_started_is_raised_when_they_are_known():
             signal.raise_signal(signal.SIGINT)
             started.append("all")
 
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert started == ["all"]
-    assert signal.getsignal(signal.SIGINT) is before
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
