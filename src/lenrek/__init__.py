@@ -13,6 +13,8 @@ __version__ = "0.1.0.dev0"
 _HOMES = {
     "train": "lenrek.training.train",
     "Run": "lenrek.training.train",
+    "find_learning_rate": "lenrek.training.find_rate",
+    "load_pretrained": "lenrek.models.pretrained",
     "load": "lenrek.training.classifier",
     "Classifier": "lenrek.training.classifier",
     "Prediction": "lenrek.training.classifier",
@@ -29,6 +31,8 @@ _HOMES = {
     "singular_values": "lenrek.explain.spectrum",
     "receptive_field": "lenrek.explain.receptive",
     "effective_receptive_field": "lenrek.explain.effective",
+    "index": "lenrek.search.indexing",
+    "open_store": "lenrek.search.store",
     "InputContract": "lenrek.models.contract",
     "open_source": "lenrek.data.open",
     "check_source": "lenrek.data.check",
@@ -51,10 +55,14 @@ if TYPE_CHECKING:
     from lenrek.explain.summary import Summary, summary
     from lenrek.models.contract import InputContract
     from lenrek.models.create import create_model, list_models
+    from lenrek.models.pretrained import load_pretrained
     from lenrek.optimization.explain import explain_optimization
     from lenrek.optimization.inference import compile_inference
     from lenrek.optimization.module import optimize
+    from lenrek.search.indexing import index
+    from lenrek.search.store import open_store
     from lenrek.training.classifier import Classifier, Prediction, load
+    from lenrek.training.find_rate import find_learning_rate
     from lenrek.training.train import Run, train
 
 

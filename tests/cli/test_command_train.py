@@ -24,7 +24,9 @@ def test_options_are_those_of_the_configuration() -> None:
     about_the_run = {"out", "resume", "tensorboard", "json", "quiet"}
     assert set(options) - about_the_run == {field.name for field in fields(TrainConfig)}
     for field in fields(TrainConfig):
-        if field.name != "data":
+        if field.name == "model":
+            assert options["model"].default is None, "what the network to begin with is, or the default"
+        elif field.name != "data":
             assert options[field.name].default == field.default, field.name
 
 
@@ -69,6 +71,7 @@ def test_every_option_reaches_the_configuration(cli: Cli, folders: Path, tmp_pat
     stored = json.loads((path / "config.json").read_text())
     assert stored["config"] == {
         **given, "data": str(folders), "size": [15, 19], "grouped": False, "strict": True,
+        "start": None, "freeze": "none", "auto": False, "views": None, "layer_decay": None, "unfreeze": 0,
     }  # fmt: skip
     assert stored["command"].startswith(f"lenrek train {folders} --model resnet20 --epochs 2 ")
 
@@ -117,3 +120,21 @@ def test_resume_goes_on_and_says_so(cli: Cli, folders: Path, tmp_path: Path, mon
     assert resumed.out.splitlines()[0] == whole.out.splitlines()[0]
     models = [lenrek.load(tmp_path / name).network.state_dict() for name in ("whole", "cut")]
     assert all((models[0][name] == models[1][name]).all() for name in models[0])
+
+
+def test_a_trained_network_to_begin_with(cli: Cli, folders: Path, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    cli("train", folders, *TINY, "--out", first)
+    frozen = cli("train", folders, "--from", first, "--freeze", "features", "--augment", "shift=0.1", "--views", 2,
+                 "--out", second)  # fmt: skip
+    assert frozen.status == 0
+    assert "strength  1/11" in frozen.err
+    told = json.loads((second / "config.json").read_text())["config"]
+    assert (told["start"], told["freeze"], told["views"]) == (str(first), "features", 2)
+    tuned = cli("train", folders, "--from", first, "--auto", "--epochs", 1, "--batch-size", 4, "--layer-decay", 0.7,
+                "--unfreeze", 1, "--precision", "fp32", "--out", third)  # fmt: skip
+    assert tuned.status == 0
+    assert "Kept: " in tuned.err
+    refused = cli("train", folders, "--freeze", "features")
+    assert refused.status == 1
+    assert "has no effect without a network to begin with" in refused.err

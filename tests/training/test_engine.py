@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lenrek
-from lenrek.optimization import inference
+from lenrek.optimization import inference, race
 from lenrek.training import engine
 
 
@@ -19,7 +19,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> lenrek.Run:
 @pytest.fixture
 def pays_off_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "PAYS_OFF_S", 0.0)
-    monkeypatch.setattr(inference, "MEASURE_S", 0.0)
+    monkeypatch.setattr(race, "MEASURE_S", 0.0)
 
 
 def samples(number: int) -> np.ndarray:

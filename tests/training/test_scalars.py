@@ -18,7 +18,7 @@ def test_events_hold_the_metrics(tmp_path: Path) -> None:
     events = event_accumulator.EventAccumulator(str(run.path / "tensorboard")).Reload()
     assert sorted(events.Tags()["scalars"]) == [
         "learning_rate", "samples_per_s", "time_s",
-        "train/accuracy", "train/loss", "validation/accuracy", "validation/loss",
+        "train/accuracy", "train/loss", "validation/accuracy", "validation/balanced_accuracy", "validation/loss",
     ]  # fmt: skip
     for tag in ("train/loss", "validation/accuracy", "learning_rate"):
         scalars = events.Scalars(tag)

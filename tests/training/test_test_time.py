@@ -14,7 +14,7 @@ import lenrek
 from lenrek.data.augmentation.policy import Policy
 from lenrek.data.augmentation.views import find_views
 from lenrek.errors import DataError, OptionError
-from lenrek.optimization import inference
+from lenrek.optimization import race
 from lenrek.training import engine, loop
 from lenrek.training.test_time import Averaging, AveragingStep
 
@@ -185,7 +185,7 @@ def test_views_on_a_compiled_engine(run: lenrek.Run, monkeypatch: pytest.MonkeyP
     unsure = posteriors(run.classifier, x, tta=6, tta_below=BELOW)
     assert run.classifier.engine == engine.PYTORCH
     monkeypatch.setattr(engine, "PAYS_OFF_S", 0.0)
-    monkeypatch.setattr(inference, "MEASURE_S", 0.0)
+    monkeypatch.setattr(race, "MEASURE_S", 0.0)
     monkeypatch.setattr(loop, "EVALUATION_BATCH", 16)
     np.testing.assert_allclose(posteriors(run.classifier, x, tta=6), expected, atol=1e-5)
     assert run.classifier.engine != engine.PYTORCH

@@ -135,7 +135,7 @@ def test_what_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         ({"epoch": 3}, "train: there is no option 'epoch'.\n  Hint: did you mean epochs?"),
         ({"lr": 0.1}, re.compile(r"train: there is no option 'lr'\.\n  Hint: the options are data, model, epochs, ")),
         (
-            {"validation": 0},
+            {"validation": 0, "patience": 3},
             "train: validation is 0 and arrays has no validation part of its own, but one is needed to choose the "
             "epoch on.\n  Hint: leave validation out, or give the share to split off, for example 0.1.",
         ),

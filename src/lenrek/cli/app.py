@@ -23,9 +23,12 @@ from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.export import export
 from lenrek.cli.find_convolution import find_convolution
+from lenrek.cli.find_rate import find_rate
+from lenrek.cli.index import FirstIsData, build, remove, update
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.receptive import receptive_field
+from lenrek.cli.search import search
 from lenrek.cli.spectrum import spectrum
 from lenrek.cli.summary import summary
 from lenrek.cli.train import train
@@ -58,9 +61,11 @@ app = typer.Typer(
 )
 for command in (
     train,
+    find_rate,
     evaluate,
     predict,
     export,
+    search,
     models,
     receptive_field,
     equivariance,
@@ -76,6 +81,14 @@ data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))
 data.command()(interruptible(augment))
 app.add_typer(data, name="data")
+index = typer.Typer(
+    cls=FirstIsData,
+    no_args_is_help=True,
+    help="Make a store of images for search: lenrek index DATA --model MODEL --out STORE. Then keep it up to date.",
+)
+for command in (build, update, remove):
+    index.command()(interruptible(command))
+app.add_typer(index, name="index")
 
 
 def _version(wanted: bool) -> None:

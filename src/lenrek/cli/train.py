@@ -55,7 +55,26 @@ def train(
     data: Annotated[
         str, typer.Argument(help="A named set (digits, mnist, …), a folder, archive, manifest or array file.")
     ],
-    model: Annotated[str, typer.Option(help="An architecture; 'lenrek models' lists them.")] = "lenet5",
+    model: Annotated[
+        str | None, typer.Option(help="An architecture; 'lenrek models' lists them. Default: lenet5.")
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="A trained network: a run, ARCHITECTURE:FILE of weights, hub:OWNER/REPOSITORY."),
+    ] = None,
+    freeze: Annotated[
+        str, typer.Option(help="What of it stays as it is: none, features (all but the head) or 'up-to LAYER'.")
+    ] = "none",
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Train all, or keep features frozen: what is better on validation.")
+    ] = False,
+    views: Annotated[
+        int | None, typer.Option(help="Augmented views per sample for a frozen part. Default: as time allows.")
+    ] = None,
+    layer_decay: Annotated[
+        float | None, typer.Option(help="Each block's rate, as a share of the next one's. Default: 0.8.")
+    ] = None,
+    unfreeze: Annotated[int, typer.Option(help="Epochs over which layers begin to be trained, the last first.")] = 0,
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 10,
     out: Annotated[Path | None, typer.Option(help="The run's folder. Default: a new one under runs/.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, bit for bit.")] = False,
@@ -107,7 +126,8 @@ def train(
         schedule=schedule.value, label_smoothing=label_smoothing, clip_norm=clip_norm, ema=ema, patience=patience,
         augment=augment, mixup=mixup, cutmix=cutmix, balance=balance.value, validation=validation, test=test,
         grouped=grouped, precision=precision.value,
-        loading=loading.value, strict=strict,
+        loading=loading.value, strict=strict, start=start, freeze=freeze, auto=auto, views=views,
+        layer_decay=layer_decay, unfreeze=unfreeze,
     )  # fmt: skip
     from lenrek.training.train import TrainingInterrupted
     from lenrek.training.train import train as run_training

@@ -29,7 +29,7 @@ def resized_size(size: tuple[int, ...], contract: InputContract) -> tuple[int, .
 
 
 def fit_sample(sample: np.ndarray, contract: InputContract) -> np.ndarray:
-    """Brings an array to the contract's size.
+    """Brings an array to the contract's size. A grey image becomes one of three equal colours where these are expected.
 
     Args:
         sample: (channels, *size), of any real dtype.
@@ -42,6 +42,8 @@ def fit_sample(sample: np.ndarray, contract: InputContract) -> np.ndarray:
         >>> fit_sample(np.array([[1, 2]], np.int16), contract)
         array([[0, 1, 2, 0]], dtype=int16)
     """
+    if sample.shape[0] == 1 and contract.channels == 3 and sample.ndim == 3 == len(contract.size) + 1:
+        sample = np.broadcast_to(sample, (3, *sample.shape[1:]))
     if sample.ndim != len(contract.size) + 1 or sample.shape[0] != contract.channels:
         want = ", ".join([str(contract.channels), *("any" for _ in contract.size)])
         raise ShapeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def create_model(
 
     Args:
         num_classes: outputs; by default those of the weights, or 1000.
-        in_channels: by default those of the weights' contract, or 3.
+        in_channels: by default those of the weights, or 3.
         ndim: spatial dimensions; by default those of the weights' contract, or 2 (1 where there is no 2-D form).
         weights: a safetensors file, or a `.pt` or `.pth` file that holds nothing but a state dict.
     Raises:
@@ -70,7 +71,7 @@ def create_model(
         offered = " or ".join(f"{n}-D" for n in architecture.ndims)
         raise ModelError(f"create_model: {name} is for {offered}, but ndim={ndim} was asked for.")
     if in_channels is None:
-        in_channels = stored.channels if stored else 3
+        in_channels = stored.channels if stored else _count_inputs(architecture, tensors, ndim) or 3
     if num_classes is None:
         num_classes = _count_outputs(architecture, tensors, in_channels, ndim) or 1000
     network = architecture.build(num_classes, in_channels, ndim)
@@ -119,12 +120,21 @@ def describe_models() -> list[dict[str, Any]]:
     return rows
 
 
+def _count_inputs(architecture: Architecture, tensors: dict[str, Tensor], ndim: int) -> int | None:
+    """How many channels `tensors` read: the length of the one axis that grows with in_channels."""
+    return _length_that_grows(tensors, lambda n: architecture.build(2, n, ndim))
+
+
 def _count_outputs(architecture: Architecture, tensors: dict[str, Tensor], in_channels: int, ndim: int) -> int | None:
     """How many classes `tensors` are for: the length of the one axis that grows with num_classes."""
+    return _length_that_grows(tensors, lambda n: architecture.build(n, in_channels, ndim))
+
+
+def _length_that_grows(tensors: dict[str, Tensor], build: Callable[[int], nn.Module]) -> int | None:
     if not tensors:
         return None
     with torch.device("meta"):
-        two, three = (architecture.build(n, in_channels, ndim).state_dict() for n in (2, 3))
+        two, three = (build(n).state_dict() for n in (2, 3))
     for key in tensors.keys() & two.keys():
         for length, small, large in zip(tensors[key].shape, two[key].shape, three[key].shape, strict=False):
             if large > small:

@@ -83,6 +83,17 @@ def register(
     return add
 
 
+def architecture_named(name: str, start: str | None) -> Architecture:
+    """The registered architecture; of a network to `start` with that is none, what is not known stays open."""
+    if start is None or name in ARCHITECTURES:
+        return find_architecture(name)
+    return Architecture(name, _not_built, (1, 2, 3), 1, 224, start)
+
+
+def _not_built(num_classes: int, in_channels: int, ndim: int) -> nn.Module:
+    raise ModelError("this network is the user's own: it cannot be built by name.")
+
+
 def find_architecture(name: str) -> Architecture:
     """The registered architecture, or a `ModelError` that names the nearest right ones."""
     if name not in ARCHITECTURES:

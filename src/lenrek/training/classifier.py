@@ -228,13 +228,16 @@ class Classifier:
         )
 
 
-def load(path: str | Path) -> Classifier:
+def load(path: str | Path, network: nn.Module | None = None) -> Classifier:
     """A trained classifier from a run's folder or a `.safetensors` model file.
+
+    Args:
+        network: what the training began with, where that was a module of the user's own; a copy is filled.
 
     Raises:
         CheckpointError: missing, cut short, altered, or not a lenrek model.
     """
-    network, header = load_model(path)
+    network, header = load_model(path, network)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     contract: InputContract = network.contract  # type: ignore[assignment]
     return Classifier(network.to(device), contract, header["architecture"], header.get("training", {}))

@@ -9,7 +9,7 @@ from typing import Any
 
 from lenrek.data.augmentation.policy import Policy
 from lenrek.errors import OptionError
-from lenrek.models.registry import find_architecture
+from lenrek.models.registry import architecture_named
 from lenrek.training.ratio import Ratio
 
 CHOICES = {
@@ -26,8 +26,18 @@ DEFAULT_WEIGHT_DECAY = {"adamw": 0.05, "sgd": 5e-4}
 
 REAL_NUMBERS = (
     "learning_rate", "momentum", "weight_decay", "label_smoothing", "clip_norm", "ema", "validation", "test",
+    "layer_decay",
 )  # fmt: skip
-NONE_ALLOWED = ("size", "learning_rate", "momentum", "weight_decay", "clip_norm", "ema", "patience")
+NONE_ALLOWED = (
+    "size", "learning_rate", "momentum", "weight_decay", "clip_norm", "ema", "patience", "views", "layer_decay",
+)  # fmt: skip
+UP_TO = "up-to "  # a layer
+# What has no effect where the head is solved and not trained step by step; and where the frozen part ran beforehand.
+OF_STEPS = (
+    "epochs", "batch_size", "optimizer", "learning_rate", "momentum", "weight_decay", "schedule", "label_smoothing",
+    "clip_norm", "ema", "patience", "mixup", "cutmix", "precision", "layer_decay", "unfreeze", "auto",
+)  # fmt: skip
+OF_SAMPLES = ("mixup", "cutmix", "layer_decay", "unfreeze", "auto")
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,8 @@ class TrainConfig:
             the network can take it.
         fit: how samples of another size are brought to it ("stretch", "crop", "pad"); None: by kind of data.
         optimizer: "adamw" (decoupled decay) or "sgd" (Nesterov momentum).
-        learning_rate: its peak; None: the architecture's own for adamw, 0.1 for sgd.
+        learning_rate: its peak; None: the architecture's own for adamw, 0.1 for sgd; beginning with a trained network
+            less, see `lenrek.training.rates.fine_tuning_rate`.
         momentum: sgd only; None: 0.9.
         weight_decay: spares norms and biases; None: 0.05 for adamw, 5e-4 for sgd.
         schedule: "onecycle" (up in the first quarter, down to zero), "cosine" (down from the start), "constant".
@@ -65,6 +76,14 @@ class TrainConfig:
         loading: "resident" decodes once into memory, "stream" decodes every epoch; "auto" goes by size.
         seed: of the weights, the split, the order, the augmentation and the dropout.
         strict: stop at the first damaged file instead of leaving it out.
+        start: the trained network to begin with, see `lenrek.models.pretrained.load_pretrained`; None: fresh weights.
+        freeze: what of it stays as it is: "none" (a head is solved first, then all is trained), "features" (all but the
+            head, which is solved), or "up-to LAYER" (what comes after it is trained).
+        auto: keep the solved head with frozen features where training all is no better on validation.
+        views: of each training sample, for a frozen part: itself and views − 1 augmented ones; None: as many as take
+            about a minute, 8 at most.
+        layer_decay: each block that was trained before has this times the rate of the next one; None: 0.8.
+        unfreeze: epochs over which they begin to be trained, from the head to the input; 0: all at once.
     """
 
     data: str
@@ -93,9 +112,15 @@ class TrainConfig:
     loading: str = "auto"
     seed: int = 0
     strict: bool = False
+    start: str | None = None
+    freeze: str = "none"
+    auto: bool = False
+    views: int | None = None
+    layer_decay: float | None = None
+    unfreeze: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "seed", "patience"):
+        for name in ("epochs", "batch_size", "seed", "patience", "views", "unfreeze"):
             self._convert(name, operator.index, "a whole number")
         for name in REAL_NUMBERS:
             self._convert(name, float, "a number")
@@ -130,6 +155,48 @@ class TrainConfig:
                 "  Hint: leave it out, or pass optimizer sgd."
             )
 
+        self._check_start()
+
+    def _check_start(self) -> None:
+        """What is said about a trained network to begin with."""
+        self._require("views", self.views is None or self.views >= 1, "at least 1")
+        self._require("layer_decay", self.layer_decay is None or 0 < self.layer_decay <= 1, "in (0, 1]")
+        self._require("unfreeze", self.unfreeze >= 0, "at least 0")
+        if self.freeze not in ("none", "features") and not (self.freeze.startswith(UP_TO) and self.frozen_layer):
+            raise OptionError(f"train: freeze is {self.freeze!r}, but must be none, features or 'up-to LAYER'.")
+        if self.start is None:
+            self._refuse(("freeze", "auto", "views", "layer_decay", "unfreeze"), "without a network to begin with",
+                         "pass --from with one, or leave it out")  # fmt: skip
+        elif self.freeze == "features":
+            self._refuse(OF_STEPS, "where features are frozen and the head is solved",
+                         "leave it out, or train more than the head with --freeze 'up-to LAYER'")  # fmt: skip
+        elif self.freeze != "none":
+            self._refuse(OF_SAMPLES, f"with freeze {self.freeze}", "leave it out, or train all with --freeze none")
+        else:
+            self._refuse(("views",), "where nothing is frozen", "leave it out, or pass --freeze features")
+        if self.views is not None and self.views > 1 and self.augment == "none":
+            raise OptionError(
+                f"train: {self.views} views have no effect without augmentation: all would be alike.\n"
+                "  Hint: pass --augment standard."
+            )
+        if self.freeze != "none" and self.balance in ("sampling", "synthesis"):
+            raise OptionError(
+                f"train: balance {self.balance} has no effect on features that are computed once.\n"
+                "  Hint: --balance loss does the same."
+            )
+
+    @property
+    def frozen_layer(self) -> str | None:
+        """The last frozen one, where one is named."""
+        return self.freeze.removeprefix(UP_TO).strip() if self.freeze.startswith(UP_TO) else None
+
+    def _refuse(self, names: tuple[str, ...], where: str, hint: str) -> None:
+        """Nothing that would have no effect is passed over in silence."""
+        for field in fields(self):
+            if field.name in names and getattr(self, field.name) != field.default:
+                value = getattr(self, field.name)
+                raise OptionError(f"train: {field.name} {value} has no effect {where}.\n  Hint: {hint}.")
+
     def _convert(self, name: str, convert: Callable[[Any], Any], expected: str) -> None:
         """Make a plain Python number of what may be NumPy's, which JSON does not know."""
         value = getattr(self, name)
@@ -146,7 +213,9 @@ class TrainConfig:
     def peak_learning_rate(self) -> float:
         if self.learning_rate is not None:
             return self.learning_rate
-        return find_architecture(self.model).learning_rate if self.optimizer == "adamw" else SGD_LEARNING_RATE
+        return (
+            architecture_named(self.model, self.start).learning_rate if self.optimizer == "adamw" else SGD_LEARNING_RATE
+        )
 
     @property
     def decay(self) -> float:

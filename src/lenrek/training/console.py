@@ -19,6 +19,7 @@ class Progress:
     Args:
         epochs_done: before, in the run that is resumed.
         batches_per_epoch: for the bar.
+        word: what an epoch is called.
         shown: False shows nothing at all.
         balanced: the balanced accuracy is shown, too.
     """
@@ -28,14 +29,15 @@ class Progress:
         total_epochs: int,
         batches_per_epoch: int,
         *,
+        word: str = "epoch",
         epochs_done: int = 0,
         shown: bool = True,
         balanced: bool = False,
     ) -> None:
-        self.total_epochs, self.balanced = total_epochs, balanced
+        self.total_epochs, self.word, self.balanced = total_epochs, word, balanced
         self.console = Console(stderr=True, quiet=not shown, highlight=False)
         self.bar = Bar(
-            TextColumn("epoch {task.description}"),
+            TextColumn(f"{word} {{task.description}}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[figures]}"),
@@ -68,14 +70,21 @@ class Progress:
         left_s = (time.perf_counter() - self.started) / self.epochs_here * (self.total_epochs - row["epoch"])
         width = len(str(self.total_epochs))
         self.console.print(
-            f"epoch {row['epoch']:{width}}/{self.total_epochs}"
+            f"{self.word} {row['epoch']:{width}}/{self.total_epochs}"
             f"  train loss {row['train_loss']:.3f} accuracy {percent(row['train_accuracy']):>7}"
-            f"  validation loss {row['validation_loss']:.3f} accuracy {percent(row['validation_accuracy']):>7}"
-            + (f" balanced {percent(row['validation_balanced_accuracy']):>7}" if self.balanced else "")
-            + f"  {row['samples_per_s']:,.0f}/s  {duration(row['time_s'])}"
+            + self._validation(row)
+            + (f"  {row['samples_per_s']:,.0f}/s" if "samples_per_s" in row else "")
+            + f"  {duration(row['time_s'])}"
             + (f", {duration(left_s)} left" if row["epoch"] < self.total_epochs else "")
             + ("  best" if row["best"] else ""),
             soft_wrap=True,
         )
         if row["epoch"] < self.total_epochs:
             self.bar.reset(self.task, description=f"{row['epoch'] + 1}/{self.total_epochs}")
+
+    def _validation(self, row: dict[str, Any]) -> str:
+        if "validation_loss" not in row:
+            return ""
+        balanced = f" balanced {percent(row['validation_balanced_accuracy']):>7}" if self.balanced else ""
+        accuracy = f"accuracy {percent(row['validation_accuracy']):>7}{balanced}"
+        return f"  validation loss {row['validation_loss']:.3f} {accuracy}"

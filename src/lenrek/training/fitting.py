@@ -11,17 +11,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from lenrek.data.augmentation.augmenter import Augmenter, SampleOthers
-from lenrek.data.augmentation.policy import Policy
-from lenrek.data.samples import Samples
-from lenrek.data.split import Split
 from lenrek.errors import DataError, OptionError
-from lenrek.models.contract import InputContract
-from lenrek.models.create import create_model
-from lenrek.models.model_file import save_model
 from lenrek.optimization.memory import keep_memory
 from lenrek.training import processes
-from lenrek.training.balance import ClassBalance
 from lenrek.training.checkpoint import read_checkpoint, restore, save_checkpoint
 from lenrek.training.config import TrainConfig
 from lenrek.training.ema import AveragedWeights
@@ -32,6 +24,30 @@ from lenrek.training.optimizer import make_optimizer
 from lenrek.training.precision import Precision, choose_precision
 from lenrek.training.run_folder import RunFolder
 from lenrek.training.scalars import ScalarLog
+from lenrek.training.task import Task
+from lenrek.training.wording import percent
+
+
+def merit(row: dict[str, Any], config: TrainConfig) -> tuple[float, float]:
+    """What the best row of metrics has most of."""
+    if "validation_loss" not in row:  # nothing to choose on: the last one
+        return row["epoch"], 0.0
+    accuracy = "validation_accuracy" if config.balance == "none" else "validation_balanced_accuracy"
+    return row[accuracy], -row["validation_loss"]
+
+
+def validation_columns(validation: Evaluation) -> dict[str, Any]:
+    """What a row of metrics says about validation samples."""
+    return {
+        "validation_loss": validation.loss,
+        "validation_accuracy": validation.accuracy,
+        "validation_balanced_accuracy": validation.balanced_accuracy,
+    }
+
+
+def origin_of(config: TrainConfig, data_fingerprint: str, start: str | None) -> dict[str, Any]:
+    """What a model comes from, as its header says it."""
+    return {"config": config.to_json(), "data_fingerprint": data_fingerprint, "start": start}
 
 
 class Fitting:
@@ -46,28 +62,22 @@ class Fitting:
         precision: how its steps are run; part of the checkpoint, so that a resumed run goes on in the same way.
     """
 
+    word = "epoch"
+
     def __init__(
         self,
         config: TrainConfig,
-        contract: InputContract,
-        samples: Samples,
-        split: Split,
-        balance: ClassBalance,
+        task: Task,
         folder: RunFolder,
         data_fingerprint: str,
         resume: bool,
     ) -> None:
-        self.config, self.contract, self.samples, self.split, self.folder = config, contract, samples, split, folder
-        self.balance, self.data_fingerprint = balance, data_fingerprint
-        others = SampleOthers(samples, split.train)
-        self.augmenter = Augmenter(Policy.parse(config.augment), contract.classes, config.seed, others)
+        self.config, self.task, self.folder, self.data_fingerprint = config, task, folder, data_fingerprint
         self.history: list[dict[str, Any]] = []
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.batch_size = whole_batch(config.batch_size, balance.num_samples)
-        torch.manual_seed(config.seed)
-        network = create_model(config.model, len(contract.classes), contract.channels, len(contract.size))
-        self.network = network.to(self.device)
-        if self.batch_size == 1 and any(isinstance(module, _BatchNorm) for module in network.modules()):
+        self.batch_size = whole_batch(config.batch_size, task.balance.num_samples)
+        self.network = task.network.to(self.device)
+        if self.batch_size == 1 and any(isinstance(module, _BatchNorm) for module in self.network.modules()):
             raise OptionError(
                 f"train: {config.model} has batch normalisation, which needs at least 2 samples per step, but gets 1.\n"
                 "  Hint: pass --batch-size 2 or more, or a --model without."
@@ -78,7 +88,7 @@ class Fitting:
         self.precision = self._precision(None if saved is None else saved[1])
         share_statistics(self.network)
         self.fast = self.precision.fast(self.network)  # before the optimiser has a memory: that lies as the weights do
-        self.optimizer = make_optimizer(self.network, config)
+        self.optimizer = make_optimizer(self.network, config, task.depths)
         self.average = None if config.ema is None else AveragedWeights(self.network, config.ema)
         self._fast_kept = self.precision.fast(self.kept)
         if saved is not None:
@@ -91,7 +101,7 @@ class Fitting:
         if progress is None:
             wanted, share = self.config.precision, self.batch_size // processes.world_size()
             return processes.from_first(
-                lambda: choose_precision(wanted, self.network, self.contract, share, self.device)
+                lambda: choose_precision(wanted, self.network, self.task.contract, share, self.device)
             )
         differences = TrainConfig.from_json(progress["config"]).differences(self.config)
         if differences:
@@ -105,11 +115,36 @@ class Fitting:
                 f"train: the data of {self.folder.path} has changed since that run was started "
                 "(names, labels or sizes differ).\n  Hint: start a new run with another --out."
             )
+        if progress["start"] != self.task.start:
+            raise DataError(
+                f"train: the weights {self.config.start} have changed since {self.folder.path} was started.\n"
+                "  Hint: start a new run with another --out."
+            )
         return Precision(**progress["precision"])
 
     @property
+    def rounds(self) -> int:
+        """Epochs at most."""
+        return self.config.epochs
+
+    def conclusion(self) -> list[str]:
+        """What is to be said after the last epoch."""
+        said, done, best = [], len(self.history), self.best["epoch"]
+        if done < self.config.epochs:
+            said.append(f"Stopped early: none of the last {done - best} epochs was better.")
+        if (before := self.task.baseline) is not None:
+            trained = max(self.history, key=lambda row: merit(row, self.config))
+            said.append(
+                f"Kept: {'all layers trained' if best else 'the head on frozen features'}, as on validation "
+                f"{percent(trained['validation_accuracy'])} (loss {trained['validation_loss']:.3f}) with all layers "
+                f"trained stands against {percent(before['validation_accuracy'])} (loss "
+                f"{before['validation_loss']:.3f}) with frozen ones."
+            )
+        return said
+
+    @property
     def steps_per_epoch(self) -> int:
-        return self.balance.num_samples // self.batch_size
+        return self.task.balance.num_samples // self.batch_size
 
     @property
     def kept(self) -> nn.Module:
@@ -122,8 +157,8 @@ class Fitting:
 
         Where the training is balanced, so is the accuracy: the mean of the classes' own.
         """
-        accuracy = "validation_accuracy" if self.config.balance == "none" else "validation_balanced_accuracy"
-        return max(self.history, key=lambda row: (row[accuracy], -row["validation_loss"]))
+        before = [] if self.task.baseline is None else [self.task.baseline]
+        return max([*before, *self.history], key=lambda row: merit(row, self.config))
 
     def run(self, watcher: Watcher, tensorboard: bool) -> None:
         """Train until the last epoch, or until patience runs out."""
@@ -142,25 +177,18 @@ class Fitting:
 
     def _epoch(self, wrapped: nn.Module, watcher: Watcher) -> dict[str, Any]:
         start, number = time.perf_counter(), len(self.history)
-        step = Step(wrapped, self.contract, self.device)
+        step = Step(wrapped, self.task.contract, self.device)
         trained = train_epoch(
-            step, self.samples, self.balance, number, self.config, self.augmenter, self.optimizer,
+            step, self.task.samples, self.task.balance, number, self.config, self.task.augmenter, self.optimizer,
             self.network, self.average, watcher,
         )  # fmt: skip
-        validation = processes.from_first(self._validate)
-        return {
-            "epoch": number + 1,
-            **trained,
-            "validation_loss": validation.loss,
-            "validation_accuracy": validation.accuracy,
-            "validation_balanced_accuracy": validation.balanced_accuracy,
-            "time_s": time.perf_counter() - start,
-        }
+        validated = validation_columns(processes.from_first(self._validate)) if len(self.task.split.validation) else {}
+        return {"epoch": number + 1, **trained, **validated, "time_s": time.perf_counter() - start}
 
     def _validate(self) -> Evaluation:
-        step = Step(self._fast_kept, self.contract, self.device)
-        found, labels, _ = posteriors(step, self.samples, self.split.validation)
-        return evaluate_posteriors(found, labels, self.contract.classes)
+        step = Step(self._fast_kept, self.task.contract, self.device)
+        found, labels, _ = posteriors(step, self.task.samples, self.task.split.validation)
+        return evaluate_posteriors(found, labels, self.task.contract.classes)
 
     def _out_of_patience(self) -> bool:
         patience = self.config.patience
@@ -168,10 +196,9 @@ class Fitting:
 
     def _save(self) -> None:
         """The checkpoint last: a crash before it repeats the epoch and writes the same model and metrics again."""
-        origin = {"config": self.config.to_json(), "data_fingerprint": self.data_fingerprint}
+        origin = origin_of(self.config, self.data_fingerprint, self.task.start)
         if self.best is self.history[-1]:
-            about = {"training": origin | {"epoch": len(self.history)}}
-            save_model(self.folder.model, self.kept, self.config.model, self.contract, about)
+            self.task.save(self.folder.model, self.kept, {"training": origin | {"epoch": len(self.history)}})
         self.folder.write_metrics(self.history)
         progress = origin | {"history": self.history, "precision": asdict(self.precision)}
         save_checkpoint(self.folder.checkpoint, self.network, self.average, self.optimizer, progress)

@@ -23,6 +23,7 @@ from lenrek.training.ema import AveragedWeights
 from lenrek.training.mixing import Mixer
 from lenrek.training.objective import Targets
 from lenrek.training.order import EpochPlan, plan_epoch
+from lenrek.training.rates import LAYER_DECAY, is_unfrozen
 from lenrek.training.schedule import rate_factor
 
 SEED_STRIDE = 1_000_003  # a prime: seeds of neighbouring runs, epochs and processes stay apart
@@ -63,6 +64,16 @@ class Step:
         # channel makes it the same: read in the order of their axes, the same samples round alike.
         x = x.reshape(-1).view(x.shape)
         return normalise(x.to(self.device), self.contract)
+
+
+def depth_factor(depth: int, optimizer: torch.optim.Optimizer, epoch: int, config: TrainConfig) -> float:
+    """How much of the rate a block gets that lies `depth` blocks below the new head."""
+    if depth == 0:
+        return 1.0
+    deepest = max(group["depth"] for group in optimizer.param_groups)
+    if not is_unfrozen(depth, deepest, epoch, config.unfreeze):
+        return 0.0
+    return (LAYER_DECAY if config.layer_decay is None else config.layer_decay) ** depth
 
 
 def whole_batch(batch_size: int, num_samples: int) -> int:
@@ -111,7 +122,7 @@ def train_epoch(
         done = epoch * plan.steps + number
         rate = config.peak_learning_rate * rate_factor(config.schedule, done, config.epochs * plan.steps)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * depth_factor(group["depth"], optimizer, epoch, config)
         x, targets = _given(step, batch, epoch, plan, augmenter, mixer)
         loss, num_right = _optimize(step, x, targets, class_weights, config, optimizer)
         if not math.isfinite(loss):

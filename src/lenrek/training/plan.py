@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,8 +20,14 @@ FINGERPRINT_SAMPLES = 1000
 SIGNAL_COVERAGE = 95  # percent of the recordings that fit into the input without being cut
 
 
-def plan_contract(source: Source, config: TrainConfig, architecture: Architecture) -> tuple[InputContract, str]:
-    """The input contract (mean and std still 0 and 1) and a sentence that says what happens to the samples."""
+def plan_contract(
+    source: Source, config: TrainConfig, architecture: Architecture, trained: InputContract | None = None
+) -> tuple[InputContract, str]:
+    """The input contract and a sentence that says what happens to the samples.
+
+    Mean and standard deviation are still 0 and 1, unless they are those of a network that was `trained` before: then
+    size and fit are its own, too, where the user does not want others.
+    """
     ndim = NDIM[source.kind]
     if ndim not in architecture.ndims:
         offered = " or ".join(f"{n}-D" for n in architecture.ndims)
@@ -29,14 +36,23 @@ def plan_contract(source: Source, config: TrainConfig, architecture: Architectur
             f"but {architecture.name} is for {offered}.\n"
             "  Hint: lenrek models lists what each architecture takes."
         )
+    if trained is not None and len(trained.size) != ndim:
+        raise ModelError(
+            f"train: {source.name} holds {source.kind}s, which are {ndim}-D, but {config.start} was trained on "
+            f"{len(trained.size)}-D samples."
+        )
     alike = bool((source.sizes == source.sizes[0]).all())
-    size = _wanted_size(config.size, ndim) or _own_size(source, architecture, alike)
+    own = _own_size(source, architecture, alike) if trained is None else trained.size
+    size = _wanted_size(config.size, ndim) or own
     if min(size) < architecture.min_size:
         raise ShapeError(
             f"train: {architecture.name} needs at least {architecture.min_size} samples per axis, but the size is "
             f"{_by(size)}.\n  Hint: pass --size {architecture.default_size}, or another --model."
         )
     fit: Fit = config.fit or ("pad" if source.kind == "signal" else "stretch" if alike else "crop")  # type: ignore[assignment]
+    if trained is not None:
+        contract = _as_trained(source, config, trained, size)
+        return contract, _describe(source, contract, alike)
     zeros, ones = (0.0,) * source.channels, (1.0,) * source.channels
     contract = InputContract(
         source.channels, size, zeros, ones, source.classes, fit, sample_rate_hz=source.sample_rate_hz
@@ -61,12 +77,37 @@ def data_fingerprint(source: Source) -> str:
     return digest.hexdigest()
 
 
+def contents_fingerprint(source: Source) -> str:
+    """As `data_fingerprint`, and it changes with the samples: files by size and time, arrays by all their values."""
+    digest = hashlib.sha256(data_fingerprint(source).encode())
+    if isinstance(source.reader, ArrayReader):
+        digest.update(np.ascontiguousarray(source.reader.x).data)
+    for path in getattr(source.reader, "paths", ()):
+        if path.exists():
+            about = path.stat()
+            digest.update(f"{about.st_size} {about.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
 def _wanted_size(size: tuple[int, ...] | None, ndim: int) -> tuple[int, ...] | None:
     if size is None or len(size) == ndim:
         return size
     if len(size) == 1:
         return size * ndim
     raise OptionError(f"train: size {_by(size)} has {len(size)} axes, but the data has {ndim}.")
+
+
+def _as_trained(source: Source, config: TrainConfig, trained: InputContract, size: tuple[int, ...]) -> InputContract:
+    """The contract of a network trained before, for these classes. Grey images are shown to a network for colours."""
+    fit: Fit = config.fit or trained.fit  # type: ignore[assignment]
+    crop_fraction = trained.crop_fraction if fit == trained.fit else 1.0
+    fitted = replace(trained, size=size, classes=source.classes, fit=fit, crop_fraction=crop_fraction)
+    if source.channels == trained.channels or (
+        source.kind == "image" and trained.channels == 3 and source.channels == 1
+    ):
+        return fitted
+    channels = source.channels
+    return replace(fitted, channels=channels, mean=(0.0,) * channels, std=(1.0,) * channels)
 
 
 def _own_size(source: Source, architecture: Architecture, alike: bool) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ from lenrek.data.source import Source
 from lenrek.data.split import Split, split_source
 from lenrek.errors import DataError, OptionError
 from lenrek.models.contract import InputContract
-from lenrek.models.registry import find_architecture
+from lenrek.models.registry import architecture_named
 from lenrek.training.balance import ClassBalance
 from lenrek.training.config import TrainConfig
 from lenrek.training.mixing import Mixer
@@ -58,13 +58,13 @@ def prepare(
     Raises:
         LenrekError: data or options that do not work together.
     """
-    architecture = find_architecture(config.model)
+    architecture = architecture_named(config.model, config.start)
     policy = Policy.parse(config.augment)
     source = open_source(data, strict=config.strict)
     split = split_source(
         source, seed=config.seed, validation=config.validation, test=config.test, grouped=config.grouped
     )
-    _require_parts(source, split)
+    _require_parts(source, split, config)
     source.problems.extend(check_source(source, split))
     known = len(source.problems)
     for sentence in sentences(source.problems):
@@ -106,8 +106,11 @@ def _balance(source: Source, split: Split, config: TrainConfig) -> ClassBalance:
     return ClassBalance(config.balance, split.train, source.labels[split.train], source.classes, config.seed)
 
 
-def _require_parts(source: Source, split: Split) -> None:
+def _require_parts(source: Source, split: Split, config: TrainConfig) -> None:
+    """Training can do without validation, which leaves more to learn from; what chooses by it cannot."""
     for part, purpose in PARTS.items():
+        if part == "validation" and config.patience is None and not config.auto:
+            continue
         if not len(getattr(split, part)):
             raise OptionError(
                 f"train: {part} is 0 and {source.name} has no {part} part of its own, but one is needed {purpose}.\n"
@@ -119,7 +122,7 @@ def _readable(source: Source, split: Split, samples: Samples) -> Split:
     """`split` without the samples that turned out to be damaged."""
     whole = {part: np.intersect1d(getattr(split, part), samples.index) for part in PARTS}
     for part, purpose in PARTS.items():
-        if not len(whole[part]):
+        if len(getattr(split, part)) and not len(whole[part]):
             number = len(getattr(split, part))
             raise DataError(
                 f"train: none of the {number:,} {part} samples of {source.name} can be read, "

@@ -8,23 +8,30 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
+import torch
 from torch import nn
 
-from lenrek.data.source import Source
+from lenrek.errors import ModelError
 from lenrek.models.model_file import load_model
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors, worst_mistakes
 from lenrek.training.fitting import Fitting
 from lenrek.training.loop import EVALUATION_BATCH, Step, posteriors
 from lenrek.training.machine import describe_machine, versions
+from lenrek.training.preparation import PreparedData
 from lenrek.training.report import DataSummary, Mistake, RunRecord, write_report
+from lenrek.training.transfer.head_fitting import HeadFitting
+from lenrek.training.transfer.start import digest_of
 
 
-def write_results(fitting: Fitting, source: Source, steps: list[str], command: str | None) -> dict[str, Evaluation]:
+def write_results(fitting: Fitting | HeadFitting, prepared: PreparedData, command: str | None) -> dict[str, Evaluation]:
     """Evaluate the model file as it was written (not what is left in memory) and write everything about it."""
-    network, _ = load_model(fitting.folder.model)
+    network, _ = load_model(fitting.folder.model, fitting.task.module)
     network.to(fitting.device)
-    evaluations, mistakes = _evaluate(fitting, source, network)
-    folder, config, contract = fitting.folder, fitting.config, fitting.contract
+    if (sentence := _frozen(fitting, network)) is not None:
+        prepared.steps.append(sentence)
+    evaluations, mistakes = _evaluate(prepared, network, fitting.device)
+    folder, config = fitting.folder, fitting.config
+    source, contract = prepared.source, prepared.contract
     machine = describe_machine(fitting.device)
     folder.write_json(folder.evaluation, {part: e.to_json() for part, e in evaluations.items()})
     settings = {
@@ -32,10 +39,10 @@ def write_results(fitting: Fitting, source: Source, steps: list[str], command: s
         "command": command, "machine": machine, "versions": versions(),
     }  # fmt: skip
     folder.write_json(folder.config, settings)
-    parts = {part: len(getattr(fitting.split, part)) for part in ("train", "validation", "test")}
+    parts = {part: len(getattr(prepared.split, part)) for part in ("train", "validation", "test")}
     data = DataSummary(
         source.name, source.kind, parts, contract.channels, contract.size, source.problems,
-        [*steps, f"Precision: {fitting.precision.reason}."],
+        [*prepared.steps, f"Precision: {fitting.precision.reason}."],
     )  # fmt: skip
     record = RunRecord(
         title=f"{config.model} on {source.name}",
@@ -57,27 +64,38 @@ def write_results(fitting: Fitting, source: Source, steps: list[str], command: s
     return evaluations
 
 
-def _evaluate(fitting: Fitting, source: Source, network: nn.Module) -> tuple[dict[str, Evaluation], list[Mistake]]:
-    step = Step(network, fitting.contract, fitting.device)
+def _frozen(fitting: Fitting | HeadFitting, network: nn.Module) -> str | None:
+    """That what was to be frozen was: parameters and statistics, bit for bit, in the model as it was written."""
+    names = fitting.task.frozen
+    if not names:
+        return None
+    if digest_of(network, names) != fitting.task.frozen_digest:
+        raise ModelError(f"train: of the {len(names)} frozen tensors of {fitting.folder.model} some have changed.")
+    values = sum(network.state_dict()[name].numel() for name in names)
+    return f"Frozen: {len(names)} tensors of {values:,} values are bit for bit as they were at the start."
+
+
+def _evaluate(
+    prepared: PreparedData, network: nn.Module, device: torch.device
+) -> tuple[dict[str, Evaluation], list[Mistake]]:
+    step = Step(network, prepared.contract, device)
     evaluations: dict[str, Evaluation] = {}
     mistakes: list[Mistake] = []
-    for part in ("validation", "test"):
-        found, labels, index = posteriors(step, fitting.samples, getattr(fitting.split, part))
-        evaluations[part] = evaluate_posteriors(found, labels, fitting.contract.classes)
+    for part in ("validation", "test") if len(prepared.split.validation) else ("test",):
+        found, labels, index = posteriors(step, prepared.samples, getattr(prepared.split, part))
+        evaluations[part] = evaluate_posteriors(found, labels, prepared.contract.classes)
         if part == "test":
-            mistakes = _worst_mistakes(fitting, source, found, labels, index)
+            mistakes = _worst_mistakes(prepared, found, labels, index)
     return evaluations, mistakes
 
 
-def _worst_mistakes(
-    fitting: Fitting, source: Source, found: np.ndarray, labels: np.ndarray, index: np.ndarray
-) -> list[Mistake]:
+def _worst_mistakes(prepared: PreparedData, found: np.ndarray, labels: np.ndarray, index: np.ndarray) -> list[Mistake]:
     """The worst wrong answers, with the samples as the network saw them."""
     worst = worst_mistakes(found, labels)
     samples: dict[int, np.ndarray] = {}
-    for batch in fitting.samples.batches(index[worst], EVALUATION_BATCH):
+    for batch in prepared.samples.batches(index[worst], EVALUATION_BATCH):
         samples |= dict(zip(batch.index.tolist(), batch.x.numpy(), strict=True))
-    return [Mistake(samples[index[i]], source.names[index[i]], int(labels[i]), found[i]) for i in worst]
+    return [Mistake(samples[index[i]], prepared.source.names[index[i]], int(labels[i]), found[i]) for i in worst]
 
 
 def _first_filters(network: nn.Module) -> np.ndarray | None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from lenrek.data.problems import sentences
 from lenrek.data.shown import tell
-from lenrek.errors import OptionError
 from lenrek.training import processes
 from lenrek.training.classifier import Classifier, load
 from lenrek.training.config import TrainConfig
 from lenrek.training.console import Progress
 from lenrek.training.evaluation import Evaluation
-from lenrek.training.fitting import Fitting
-from lenrek.training.plan import data_fingerprint
 from lenrek.training.preparation import prepare
 from lenrek.training.results import write_results
 from lenrek.training.run_folder import free_run_folder, wanted_run_folder
+from lenrek.training.transfer.begin import begin
+from lenrek.training.transfer.start import configured, make_start
 
 
 @dataclass
@@ -59,8 +58,9 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 def train(
     data: str | Path | tuple[np.ndarray, np.ndarray],
-    model: str = "lenet5",
+    model: str | None = None,
     *,
+    start: str | Path | nn.Module | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -73,7 +73,9 @@ def train(
     Args:
         data: a named set ("digits", "mnist", "fashion-mnist", "cifar10"), a folder, archive, manifest or array file
             (see `lenrek.open_source`), or a pair of arrays (x, y).
-        model: a name of `lenrek.list_models()`.
+        model: a name of `lenrek.list_models()`; None: lenet5, or what the network to `start` with is.
+        start: a trained network to begin with: what `lenrek.models.pretrained.load_pretrained` takes, or any module
+            with one score per class, which `lenrek.load` needs again to read the run back.
         out: the run's folder; None: a new one under runs/.
         resume: continue the run in `out` from its last whole epoch, to the same result as if never interrupted.
         progress: show the training on stderr.
@@ -90,20 +92,21 @@ def train(
         >>> run.evaluation.num_samples
         179
     """
-    config = TrainConfig(data=_name_of(data), model=model, **_known(options))
+    config, pretrained = configured(data, model, start, options)
     with processes.joined():
         wanted = processes.from_first(lambda: wanted_run_folder(out, resume))  # refused before anything is read
         say = tell if progress and processes.is_first() else _keep_silent
-        prepared = prepare(data, config, say)
+        prepared = prepare(data, config, say, None if pretrained is None else pretrained.contract)
         source = prepared.source
         told = len(source.problems)
         folder = processes.from_first(  # made only now: what was refused before leaves nothing behind
             lambda: wanted.made() if wanted else free_run_folder(f"{source.name}-{config.model}")
         )
-        fitting = Fitting(
-            config, prepared.contract, prepared.samples, prepared.split, prepared.balance, folder,
-            data_fingerprint(source), resume,
-        )  # fmt: skip
+        try:
+            fitting = begin(config, make_start(config, prepared.contract, pretrained), prepared, folder, resume, say)
+        except BaseException:
+            folder.remove_if_empty()
+            raise
         say(f"Precision: {fitting.precision.reason}.")
         if fitting.history:
             say(f"Resumed after epoch {len(fitting.history)} of {config.epochs}.")
@@ -112,17 +115,19 @@ def train(
         evaluations: dict[str, Evaluation] = {}
         try:
             with Progress(
-                config.epochs,
+                fitting.rounds,
                 fitting.steps_per_epoch,
+                word=fitting.word,
                 epochs_done=len(fitting.history),
                 shown=say is tell,
-                balanced=not fitting.balance.is_equal,
+                balanced=not prepared.balance.is_equal,
             ) as watcher:
                 fitting.run(watcher, tensorboard)
-            if (done := len(fitting.history)) < config.epochs:
-                say(f"Stopped early: none of the last {done - fitting.best['epoch']} epochs was better.")
+            for sentence in fitting.conclusion():
+                prepared.steps.append(sentence)
+                say(sentence)
             if processes.is_first():
-                evaluations = write_results(fitting, source, prepared.steps, command)
+                evaluations = write_results(fitting, prepared, command)
         except KeyboardInterrupt as interrupt:
             raise TrainingInterrupted(folder.path, fitting.epochs_saved, config.epochs) from interrupt
         finally:
@@ -131,23 +136,9 @@ def train(
         for sentence in sentences(source.problems[told:]):  # files of a stream that could not be decoded
             say(sentence)
         processes.wait_for_all()
-        return Run(folder.path, config, fitting.history, evaluations, load(folder.path))
+        classifier = load(folder.path, None if pretrained is None else pretrained.module)
+        return Run(folder.path, config, fitting.history, evaluations, classifier)
 
 
 def _keep_silent(sentence: str) -> None:
     pass
-
-
-def _name_of(data: Any) -> str:
-    return "arrays" if isinstance(data, tuple) else str(data)
-
-
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    """`options`, or an `OptionError` with the nearest right name."""
-    known = [f.name for f in fields(TrainConfig)]
-    for name in options:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the options are {', '.join(known)}."
-            raise OptionError(f"train: there is no option {name!r}.\n  Hint: {hint}")
-    return options

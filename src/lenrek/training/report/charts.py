@@ -25,6 +25,7 @@ def line_chart(
     epochs: Sequence[int],
     curves: Sequence[Curve],
     written: Callable[[float], str],
+    x_name: str = "epoch",
     best_epoch: int | None = None,
     ceiling: float = math.inf,
     may_be_log: bool = False,
@@ -33,13 +34,14 @@ def line_chart(
 
     Args:
         written: a value as text, for ticks and labels.
+        x_name: what an epoch is.
         best_epoch: gets a mark.
         ceiling: no tick above it.
         may_be_log: values that span more than a factor of 20 get a logarithmic axis.
     """
     return plot.line_plot(
         title,
-        "epoch",
+        x_name,
         [plot.Curve(curve.name, list(zip(epochs, curve.values, strict=True))) for curve in curves],
         written,
         x_ticks=integer_ticks(epochs[0], epochs[-1]) if epochs else (),

@@ -89,10 +89,12 @@ def headline_split(record: RunRecord) -> str | None:
 def charts(record: RunRecord) -> list[tuple[str, Markup]]:
     """Loss, accuracy, learning rate and speed over the epochs, those that were recorded."""
     epochs = [row["epoch"] for row in record.history]
+    solved = any("regularisation" in row for row in record.history)
+    x_name = "regularisation, from strong to weak" if solved else "epoch"
 
     def drawn(title: str, written: Callable[[float], str], columns: dict[str, str], **options: Any) -> Markup:
         curves = [Curve(name, [row.get(column) for row in record.history]) for name, column in columns.items()]
-        return line_chart(title, epochs, curves, written, **options)
+        return line_chart(title, epochs, curves, written, x_name=x_name, **options)
 
     best, speed = record.best_epoch, f"{record.data.kind.capitalize()}s per second"
     losses = {"train": "train_loss", "validation": "validation_loss"}
