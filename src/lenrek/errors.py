@@ -25,5 +25,9 @@ class CheckpointError(LenrekError):
     """A model or checkpoint file that is cut short, altered, or made for another network."""
 
 
+class StoreError(LenrekError):
+    """A store of vectors that is missing, damaged, being written by another, or made with another network."""
+
+
 class OptionError(LenrekError):
     """An option that is out of range, contradicts another, or would have no effect."""

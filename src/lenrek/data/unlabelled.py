@@ -23,13 +23,14 @@ from lenrek.models.contract import InputContract
 KINDS: dict[int, Kind] = {ndim: kind for kind, ndim in NDIM.items()}
 
 
-def unlabelled_source(inputs: Any, contract: InputContract) -> Source:
+def unlabelled_source(inputs: Any, contract: InputContract, who: str = "predict") -> Source:
     """A source over `inputs` whose labels mean nothing (all 0).
 
     Args:
         inputs: a file, a folder (the images, or else what the network is for, anywhere below it, sorted), several of
             these, or an array (n, channels, *size), (n, *size) for one channel, or (n, *size, channels). Values are
             read as `array_source` reads those of labelled arrays.
+        who: the public function that asks, for its error messages.
 
     Raises:
         DataError: a path that does not exist, a folder without such files, or values that are no finite numbers.
@@ -38,12 +39,12 @@ def unlabelled_source(inputs: Any, contract: InputContract) -> Source:
     problems: list[Problem] = []
     paths = _paths(inputs)
     if paths is None:
-        x = _channels_first(as_array(inputs, "x", "predict"), contract)
+        x = _channels_first(as_array(inputs, "x", who), contract, who)
         names = [f"array[{i}]" for i in range(len(x))]
         if x.size:
-            x = compact_values(x, KINDS[len(contract.size)], names, "predict", problems)
+            x = compact_values(x, KINDS[len(contract.size)], names, who, problems)
         return _source("array", names, ArrayReader(x), contract, problems)
-    files = [file for path in paths for file in _files(path, KINDS[len(contract.size)], problems)]
+    files = [file for path in paths for file in _files(path, KINDS[len(contract.size)], problems, who)]
     names = [str(file) for file in files]
     readers: dict[int, Callable[[list[Path]], Reader]] = {1: SignalReader, 2: ImageReader, 3: VolumeReader}
     reader = readers[len(contract.size)](files)
@@ -73,7 +74,7 @@ class VolumeReader:
             volume = np.load(path, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: not a readable .npy volume: {error}.") from error
-        x = _channels_first(as_array(volume[None], "x", str(path)), contract)
+        x = _channels_first(as_array(volume[None], "x", str(path)), contract, str(path))
         return ArrayReader(compact_values(x, "volume", [path.name], str(path), [])).read(0, contract)
 
 
@@ -87,12 +88,12 @@ def _source(name: str, names: list[str], reader: Reader, contract: InputContract
     )  # fmt: skip
 
 
-def _files(path: Path, kind: Kind, problems: list[Problem]) -> list[Path]:
+def _files(path: Path, kind: Kind, problems: list[Problem], who: str) -> list[Path]:
     """`path` itself, whatever it is called, or the files of `kind` below it."""
     if not path.exists():
         near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1) if path.parent.is_dir() else []
         hint = f"\n  Hint: did you mean {shown(near[0])}?" if near else ""
-        raise DataError(f"predict: there is no {shown(path)}.{hint}")
+        raise DataError(f"{who}: there is no {shown(path)}.{hint}")
     if not path.is_dir():
         return [path]
     tree = walk(path)
@@ -101,7 +102,7 @@ def _files(path: Path, kind: Kind, problems: list[Problem]) -> list[Path]:
     others = [shown("/".join(parts)) for parts in tree.files if not _is_of(parts[-1], kind)]
     if not wanted:
         rest = f", only {counted(len(others), 'other file')}" if others else ""
-        raise DataError(f"predict: the folder {shown(path)} holds no {kind}{rest}.")
+        raise DataError(f"{who}: the folder {shown(path)} holds no {kind}{rest}.")
     if others:
         said = f"{shown(path)}: {counted(len(others), 'file')} left out, not called like {kind}s: {few(others)}."
         problems.append(Problem("skipped", said, tuple(others)))
@@ -112,7 +113,7 @@ def _is_of(name: str, kind: Kind) -> bool:
     return name.lower().endswith(".npy") if kind == "volume" else file_kind(name) == kind
 
 
-def _channels_first(x: np.ndarray, contract: InputContract) -> np.ndarray:
+def _channels_first(x: np.ndarray, contract: InputContract, who: str) -> np.ndarray:
     ndim, channels = len(contract.size), contract.channels
     if x.ndim == ndim + 1 and channels == 1:
         return x[:, None]
@@ -122,6 +123,6 @@ def _channels_first(x: np.ndarray, contract: InputContract) -> np.ndarray:
         return np.moveaxis(x, -1, 1)
     size = ", ".join(["size"] * ndim)
     raise ShapeError(
-        f"predict: the array has shape {x.shape}, but this network takes (n, {channels}, {size}), that is "
+        f"{who}: the array has shape {x.shape}, but this network takes (n, {channels}, {size}), that is "
         f"{ndim + 2} axes with {counted(channels, 'channel')}."
     )

@@ -84,6 +84,7 @@ class Embedder:
     Attributes:
         contract: what samples are to be brought to.
         dims: numbers per vector.
+        steps: what runs the network, for each scale.
         fingerprint: a digest of the weights in use, the contract and `config`: equal where vectors can be compared.
     Raises:
         ModelError: a layer that is not there, or of no use.
@@ -104,18 +105,18 @@ class Embedder:
         sizes = [tuple(max(1, round(scale * length)) for length in base) for scale in config.scales]
         self.config, self.contract = config, replace(contract, size=max(sizes))
         device = next(network.parameters(), torch.empty(0)).device
-        self._steps: list[EngineStep] = []
+        self.steps: list[EngineStep] = []
         for size in sizes:
             cut = CutNetwork(network, (contract.channels, *size), config.layer)
             module = nn.Sequential(cut, Pool(config.pooling, config.power)).eval()
-            self._steps.append(EngineStep(module, replace(contract, size=size), device, 0))
+            self.steps.append(EngineStep(module, replace(contract, size=size), device, 0))
             self.layer, self.dims = cut.layer, cut.features[0]
-        self.fingerprint = _fingerprint(self._steps[0].network, contract, config)
+        self.fingerprint = _fingerprint(self.steps[0].network, contract, config)
 
     @property
     def engine(self) -> str:
         """What computes, and why."""
-        return next((step.reason for step in self._steps if step.reason != PYTORCH), PYTORCH)
+        return next((step.reason for step in self.steps if step.reason != PYTORCH), PYTORCH)
 
     @property
     def batch_size(self) -> int:
@@ -124,14 +125,14 @@ class Embedder:
 
     def expect(self, samples: int) -> None:
         """Say how many samples are to come, for which a faster engine may be worth compiling."""
-        for step in self._steps:
+        for step in self.steps:
             step.remaining = samples * (1 + self.config.flip)
 
     @torch.inference_mode()
     def __call__(self, x: Tensor) -> Tensor:
         """Unit vectors (batch, dims), float32, of samples (batch, channels, *contract.size); zeros stay zeros."""
         found = torch.zeros(len(x), self.dims)
-        for step in self._steps:
+        for step in self.steps:
             seen = _resized(x, step.contract.size)
             for view in (seen, seen.flip(-1)) if self.config.flip else (seen,):
                 found += F.normalize(step.logits(view.contiguous()).cpu())

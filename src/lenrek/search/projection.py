@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-MOST_SAMPLES = 8192  # to fit: a few for each of some hundred directions are enough
+MOST_SAMPLES = 4096  # to fit: a few for each of some hundred directions are enough
 SMALLEST_SHARE = 1e-7  # of the largest variance: a direction below it is rounding, and never enlarged
 
 

@@ -1,0 +1,205 @@
+"""A store: vectors of a collection on disk, and everything that can be asked of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lenrek.data.shown import shown
+from lenrek.errors import OptionError, StoreError
+from lenrek.search import table
+from lenrek.search.embedding import Embedder
+from lenrek.search.exact import Vectors
+from lenrek.search.lock import sole_writer
+from lenrek.search.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from lenrek.data.source import Problem
+    from lenrek.search.hits import Hits
+    from lenrek.search.indexing import Indexed
+
+ABOUT, IMAGES = "about", "images"
+DELETED_AT_ONCE = 10_000
+
+
+class Store:
+    """Made by `lenrek.index`, opened by `lenrek.open_store`.
+
+    Attributes:
+        path: folder, or the address on object storage.
+        settings: the network, how it embeds, and where the samples are.
+        problems: queries that could not be read in the last search.
+    """
+
+    def __init__(self, path: str | Path, model: nn.Module | None = None) -> None:
+        self.path = place_of(path)
+        database = table.connect(self.path)
+        self.settings = read_settings(database, self.path)
+        self.problems: list[Problem] = []
+        self._model = model
+        self._rows = table.Table(database, self.path, IMAGES)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"Store({self.path!r}, {len(self):,} vectors of {self.settings.dims})"
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The network that made the vectors.
+
+        Raises:
+            StoreError: it is another one by now, or not at hand.
+        """
+        network = self._model if self._model is not None else self.settings.load_network()
+        found = Embedder(network, self.settings.contract, self.settings.config)
+        if found.fingerprint != self.settings.fingerprint:
+            raise other_network(self.path, self.settings, found.fingerprint)
+        return found
+
+    @property
+    def table(self) -> table.Table:
+        """The rows as LanceDB keeps them."""
+        return self._rows
+
+    def vectors(self, where: str | None = None) -> Vectors:
+        """The unit vectors of the rows that `where` leaves, in memory; without a filter they are kept there."""
+        if where is None:
+            if getattr(self, "_loaded", (None, None))[0] != self._rows.version:
+                self._loaded = (self._rows.version, self._read_vectors())
+            return self._loaded[1]
+        every = self.vectors()
+        ids = np.concatenate([
+            np.empty(0, np.int64),
+            *(batch.column(table.ROW_ID).to_numpy().astype(np.int64) for batch in self._rows.scan([], where)),
+        ])  # fmt: skip
+        return every.only(np.isin(every.ids, ids))
+
+    def _read_vectors(self) -> Vectors:
+        count, dims = len(self._rows), self.settings.dims
+        ids, found = np.empty(count, np.int64), np.empty((count, dims), self.settings.config.storage)
+        done = 0
+        for batch in self._rows.scan(["vector"]):
+            part = slice(done, done + batch.num_rows)
+            ids[part] = batch.column(table.ROW_ID).to_numpy()
+            found[part] = table.vectors_of(batch.column("vector"), dims)
+            done += batch.num_rows
+        return Vectors(ids, found)
+
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        where: str | None = None,
+        unlike: Any = None,
+        mean: bool = False,
+        expand: int = 0,
+    ) -> list[Hits]:
+        """The k nearest rows of each query, by the cosine of the angle between vectors.
+
+        Args:
+            queries: an image file, a folder, several of them, or arrays as `Classifier.predict` takes them.
+            where: an SQL condition on the columns, such as `label = 'rose' AND width > 500`.
+            unlike: the same of samples that the results should not be like: the mean of their vectors is taken off.
+            mean: one search by the mean of all queries, instead of one for each.
+            expand: the mean of each query with its so many nearest rows is searched for instead: finds more of the same
+                kind, where the first ones found are of it.
+        Raises:
+            DataError: no query can be read.
+            OptionError: k below 1, or a filter that cannot be understood.
+            StoreError: the network is another than the store's.
+        """
+        from lenrek.search.query import search
+
+        return search(self, queries, k, where=where, unlike=unlike, mean=mean, expand=expand)
+
+    def update(self, *, data: Any = None, verify: bool = False, say: Any = None) -> Indexed:
+        """Add what is new in the collection, embed what has changed, remove what is gone.
+
+        Args:
+            data: where the collection is now; None is where it was.
+            verify: read every file, instead of those whose size or time of change differ.
+            say: told in sentences what goes on.
+        """
+        from lenrek.search.indexing import update
+
+        return update(self, data=data, verify=verify, say=say)
+
+    def remove(self, paths: Iterable[str | Path] = (), *, where: str | None = None) -> int:
+        """Remove rows by their path in the store, a folder's name for all below it, or by a filter; how many.
+
+        Raises:
+            OptionError: neither is given, or a path that is not in the store.
+        """
+        wanted = [str(path).rstrip("/") for path in paths]
+        if not wanted and where is None:
+            raise OptionError("remove: nothing was said to be removed.\n  Hint: name files, or give where.")
+        with sole_writer(self.path):
+            found = self._rows.read(["key", "path"], where)
+            keys = dict(zip(found["key"], found["path"], strict=True))
+            for path in wanted:
+                if not any(_lies_in(name, path) for name in keys.values()):
+                    raise OptionError(f"remove: {shown(path)} is not in the store {shown(self.path)}.")
+            if wanted:
+                keys = {key: name for key, name in keys.items() if any(_lies_in(name, path) for path in wanted)}
+            self.delete(list(keys))
+        return len(keys)
+
+    def delete(self, keys: Sequence[bytes]) -> None:
+        """Remove the rows with these keys, in several steps where they are many."""
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            self._rows.delete(keys[first : first + DELETED_AT_ONCE])
+        self._rows.tidy()
+
+
+def _lies_in(name: str, path: str) -> bool:
+    return name == path or name.startswith(f"{path}/")
+
+
+def open_store(path: str | Path, *, model: nn.Module | None = None) -> Store:
+    """The store at `path`, for searching.
+
+    Args:
+        path: a folder, or an address that LanceDB knows, such as `s3://bucket/store`.
+        model: the network, where the store was made with one that lenrek cannot build by name.
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    return Store(path, model)
+
+
+def place_of(path: str | Path) -> str:
+    """The address of a store: as it is given on object storage, else absolute."""
+    return str(path) if "://" in str(path) else os.path.abspath(os.path.expanduser(path))
+
+
+def read_settings(database: Any, uri: str) -> Settings:
+    """Raises:
+    StoreError: there is no store.
+    """
+    local = "://" not in uri
+    if local and not os.path.isdir(os.path.join(uri, f"{ABOUT}.lance")):
+        raise StoreError(
+            f"open_store: there is no store in {shown(uri)}.\n"
+            f"  Hint: lenrek index DATA --model MODEL --out {shown(uri)}"
+        )
+    about = table.Table(database, uri, ABOUT)
+    found = about.read(["name", "value"])
+    return Settings.from_parts(dict(zip(found["name"], found["value"], strict=True)), uri)
+
+
+def other_network(uri: str, settings: Settings, fingerprint: str) -> StoreError:
+    return StoreError(
+        f"{shown(uri)}: was made with another network or embedding (fingerprint {settings.fingerprint[:12]}, from "
+        f"{settings.model}), and this one has {fingerprint[:12]}: their vectors cannot be compared.\n"
+        f"  Hint: lenrek index DATA --model MODEL --out ANOTHER-STORE makes one with this network."
+    )
