@@ -170,9 +170,9 @@ EXPERIMENTS = {
         common="--model resnet9_small --epochs 200 --batch-size 32",
         rows={
             "none": "",
-            "augmentation": "--augment standard",
-            "augmentation and mixup": "--augment standard --mixup 0.4",
-            "augmentation and CutMix": "--augment standard --cutmix 1",
+            "augmentation": "--augment light,flip",
+            "augmentation and mixup": "--augment light,flip --mixup 0.4",
+            "augmentation and CutMix": "--augment light,flip --cutmix 1",
         },
     ),
     "long-tail": Experiment(
