@@ -105,25 +105,30 @@ class AveragingStep(EngineStep):
     plain: list[np.ndarray] = field(default_factory=list, init=False)
     viewed: list[np.ndarray] = field(default_factory=list, init=False)
     views_s: float = field(default=0.0, init=False)
+    _unseen: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        if self.averaging.below is None:
-            self.remaining *= len(self.averaging.views)
+        self._unseen = self.remaining
 
     def posteriors(self, x: Tensor) -> np.ndarray:
         plain, below = super().posteriors(x), self.averaging.below
         viewed = np.ones(len(x), bool) if below is None else plain.max(1) < below
         self.plain.append(plain)
         self.viewed.append(viewed)
+        self._expect(viewed)
         if not viewed.any():
             return plain
         start, compiled_s = time.perf_counter(), self.compile_s
-        if below is not None:
-            self.remaining += int(viewed.sum()) * (len(self.averaging.views) - 1)
         found = plain.copy()
         found[viewed] = self._mean(x[torch.from_numpy(viewed)], plain[viewed], len(x))
         self.views_s += time.perf_counter() - start - (self.compile_s - compiled_s)
         return found
+
+    def _expect(self, viewed: np.ndarray) -> None:
+        """What is still to come, views included, if samples go on to be as unsure as so far."""
+        self._unseen -= len(viewed)
+        further, share = len(self.averaging.views) - 1, np.concatenate(self.viewed).mean()
+        self.remaining = round(viewed.sum() * further + self._unseen * (1 + share * further))
 
     def _mean(self, x: Tensor, plain: np.ndarray, batch_size: int) -> np.ndarray:
         views = self.averaging.views
