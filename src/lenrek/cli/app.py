@@ -19,6 +19,7 @@ from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
 from lenrek.cli.distances import distances
 from lenrek.cli.doctor import doctor
+from lenrek.cli.duplicates import duplicates
 from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.export import export
@@ -29,6 +30,7 @@ from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.receptive import receptive_field
 from lenrek.cli.search import search
+from lenrek.cli.search_eval import search_eval
 from lenrek.cli.spectrum import spectrum
 from lenrek.cli.summary import summary
 from lenrek.cli.train import train
@@ -66,6 +68,8 @@ for command in (
     predict,
     export,
     search,
+    search_eval,
+    duplicates,
     models,
     receptive_field,
     equivariance,
@@ -86,8 +90,8 @@ index = typer.Typer(
     no_args_is_help=True,
     help="Make a store of images for search: lenrek index DATA --model MODEL --out STORE. Then keep it up to date.",
 )
-for command in (build, update, remove):
-    index.command()(interruptible(command))
+for subcommand in (build, update, remove):
+    index.command()(interruptible(subcommand))
 app.add_typer(index, name="index")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
@@ -52,13 +52,11 @@ def write_page(path: str | Path, store: Store, found: list[Hits], *, why: bool =
 class Pictures:
     """Small pictures of rows of a store, and of other files."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, side: int = SIDE_PX) -> None:
         self.store = store
         contract = store.settings.contract
         fixed = (contract.channels,) if contract.channels in (1, 3) else (3,)
-        self.contract = InputContract(
-            fixed[0], (SIDE_PX, SIDE_PX), (0.0,) * fixed[0], (1.0,) * fixed[0], (), fit="crop"
-        )
+        self.contract = InputContract(fixed[0], (side, side), (0.0,) * fixed[0], (1.0,) * fixed[0], (), fit="crop")
         data = store.settings.data
         self.root = root_of(Path(data)) if data is not None and Path(data).exists() else None
 
@@ -78,9 +76,12 @@ class Pictures:
         return png(seen, f"where {hit.path} is like the query")
 
     def path(self, id_: int) -> bytes | None:
+        """Of a row's file."""
+        return self.path_of(self.store.table.take([id_], ["path", "raw_path"])[0])
+
+    def path_of(self, row: dict[str, Any]) -> bytes | None:
         if self.root is None:
             return None
-        (row,) = self.store.table.take([id_], ["path", "raw_path"])
         name = row["raw_path"] if row["raw_path"] is not None else os.fsencode(row["path"])
         return os.path.join(os.fsencode(self.root), name)
 

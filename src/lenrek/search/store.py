@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lenrek.data.source import Problem
+    from lenrek.search.evaluation import SearchEvaluation
     from lenrek.search.hits import Hits
     from lenrek.search.indexing import Indexed
+    from lenrek.search.neighbourhood import Group, Odd
+    from lenrek.training.classifier import Prediction
 
 ABOUT, IMAGES = "about", "images"
 DELETED_AT_ONCE = 10_000
@@ -133,6 +136,54 @@ class Store:
         from lenrek.search.indexing import update
 
         return update(self, data=data, verify=verify, say=say)
+
+    def evaluate(
+        self,
+        *,
+        where: str | None = None,
+        ks: tuple[int, ...] = (1, 5, 10),
+        neighbours: int = 5,
+        expand: int = 0,
+        samples: int = 10_000,
+        pixels: bool = True,
+    ) -> SearchEvaluation:
+        """Every labelled row searches for the others of its label: mAP, precision and recall at k, k-NN accuracy.
+
+        Args:
+            neighbours: how many vote for a row's label.
+            expand: also with queries expanded by so many (see `search`).
+            samples: rows that ask, evenly spaced; all are looked among.
+            pixels: also by the distance between 32×32 pixels, where the files are still there.
+        Raises:
+            DataError: fewer than two labels.
+        """
+        from lenrek.search.evaluation import evaluate
+
+        return evaluate(self, where=where, ks=ks, neighbours=neighbours, expand=expand, samples=samples, pixels=pixels)
+
+    def duplicates(self, *, threshold: float = 0.95, where: str | None = None) -> list[Group]:
+        """Groups of equal files, then of images with at least the cosine `threshold`; the most alike first."""
+        from lenrek.search.neighbourhood import duplicates
+
+        return duplicates(self, threshold=threshold, where=where)
+
+    def outliers(self, count: int = 20, *, k: int = 5, where: str | None = None) -> list[Odd]:
+        """The images that are least like their k nearest: the oddest first."""
+        from lenrek.search.neighbourhood import outliers
+
+        return outliers(self, count, k=k, where=where)
+
+    def label_errors(self, count: int = 20, *, k: int = 10, where: str | None = None) -> list[Odd]:
+        """The images most of whose k nearest agree on another label: the most denied first."""
+        from lenrek.search.neighbourhood import label_errors
+
+        return label_errors(self, count, k=k, where=where)
+
+    def classify(self, inputs: Any, *, k: int = 5, where: str | None = None) -> list[Prediction]:
+        """The label of most of the k nearest labelled rows; its share of them is the confidence."""
+        from lenrek.search.neighbourhood import classify
+
+        return classify(self, inputs, k=k, where=where)
 
     def remove(self, paths: Iterable[str | Path] = (), *, where: str | None = None) -> int:
         """Remove rows by their path in the store, a folder's name for all below it, or by a filter; how many.
