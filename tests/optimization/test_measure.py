@@ -67,9 +67,8 @@ def test_a_training_step_in_every_way():
     assert list(trained) == list(WAYS)
     for timing in trained.values():
         assert list(timing.best_s) == [4]
-        # A process that has loaded PyTorch holds between 100 MiB and a few GiB; a first step takes below a minute.
-        assert 0 < timing.best_s[4] < 60
-        assert 0 < timing.first_s < 60
+        assert 0 < timing.best_s[4] <= timing.first_s
+        # A process that has loaded PyTorch holds between 100 MiB and a few GiB.
         assert 100 < timing.peak_mib < 8192
 
 
