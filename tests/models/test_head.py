@@ -12,9 +12,17 @@ from lenrek.models.head import AvgMaxPool, PooledLinear, find_head, renew_head
 from lenrek.models.model_file import load_model, save_model
 
 
+def pooled(x: Tensor) -> Tensor:
+    """Mean and maximum of every channel, each half divided by its root mean square."""
+    halves = x.flatten(2).mean(2), x.flatten(2).amax(2)
+    return torch.cat([half / half.square().mean(1, keepdim=True).sqrt() for half in halves], 1)
+
+
 def test_mean_and_maximum_of_every_channel() -> None:
     x = torch.tensor([[[[1.0, 5.0], [2.0, 0.0]], [[-4.0, -1.0], [-2.0, -1.0]]]])
-    assert AvgMaxPool()(x).tolist() == [[2.0, -2.0, 5.0, -1.0]]
+    mean, most = 2.0, 13**0.5
+    torch.testing.assert_close(AvgMaxPool()(x), torch.tensor([[2 / mean, -2 / mean, 5 / most, -1 / most]]))
+    assert AvgMaxPool()(torch.zeros(1, 2, 3)).tolist() == [[0.0] * 4]
 
 
 @pytest.mark.parametrize(
@@ -54,8 +62,7 @@ def test_pooled_linear_is_a_layer_on_mean_and_maximum() -> None:
     torch.manual_seed(1)
     layer, x = PooledLinear(6, 2, ndim=3), torch.randn(4, 3, 2, 3, 5)
     nn.init.normal_(layer.linear.weight)
-    read = torch.cat([x.mean((2, 3, 4)), x.amax((2, 3, 4))], 1)
-    torch.testing.assert_close(layer(x)[..., 0, 0, 0], read @ layer.linear.weight.T)
+    torch.testing.assert_close(layer(x)[..., 0, 0, 0], pooled(x) @ layer.linear.weight.T)
 
 
 def test_a_head_renewed_twice_keeps_what_the_first_made() -> None:
