@@ -228,7 +228,7 @@ def tables(results: list[dict]) -> str:
         "# Small data",
         "",
         f"{head['machine']}; {stack}. Mean ± standard deviation over the seeds, which draw the training samples, too;",
-        "time is that of the training alone. `python benchmarks/small_data.py --data .` writes the data files, each",
+        "time is that of the whole command, reading and testing included. `python benchmarks/small_data.py --data .` writes the data files, each",
         "seed's into a folder of its own.",
     ]
     for name, experiment in EXPERIMENTS.items():
