@@ -106,7 +106,7 @@ def index(
                 raise OptionError(
                     f"{WHO}: a new store needs a model.\n  Hint: --model RUN, or --model ARCHITECTURE:FILE."
                 )
-            done = _begun(database, uri, data, network, str(model), config or EmbeddingConfig(), say)
+            done = _begun(database, uri, data, network, _called(model), config or EmbeddingConfig(), say)
         if not len(done.store):
             raise DataError(f"{WHO}: none of the samples could be read:\n  {done.problems[-1].message}")
     done.seconds = time.perf_counter() - start
@@ -302,6 +302,8 @@ def _embedded(
 ) -> Iterator[tuple[list[records.Record], Tensor]]:
     """Records and unit vectors as the network gives them, batch by batch, of samples that can be read."""
     source, kept = collection.source, set()
+    if not len(wanted):
+        return
     try:
         samples = StreamedSamples(source, embedder.contract, wanted)
     except DataError:  # none can be read: each is named in the problems
@@ -330,6 +332,10 @@ def _network(model: str | Path | nn.Module) -> nn.Module:
             "  Hint: model.contract = lenrek.InputContract(channels, size, mean, std, classes)"
         )
     return model
+
+
+def _called(model: Any) -> str:
+    return str(model) if isinstance(model, str | Path) else type(model).__name__
 
 
 def _exists(database: Any) -> bool:
