@@ -228,8 +228,8 @@ def tables(results: list[dict]) -> str:
         "# Small data",
         "",
         f"{head['machine']}; {stack}. Mean ± standard deviation over the seeds, which draw the training samples, too;",
-        "time is that of the whole command, reading and testing included. `python benchmarks/small_data.py --data .` writes the data files, each",
-        "seed's into a folder of its own.",
+        "time is that of the whole command, reading and testing included. `python benchmarks/small_data.py --data .`",
+        "writes the data files, each seed's into a folder of its own.",
     ]
     for name, experiment in EXPERIMENTS.items():
         found = {row: [r for r in results if (r["experiment"], r["row"]) == (name, row)] for row in experiment.rows}
