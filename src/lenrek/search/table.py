@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ def connect(uri: str) -> Any:
         raise StoreError(
             "a store needs lancedb, which is not installed.\n  Hint: pip install 'lenrek[search]'"
         ) from error
+    # Engines fork a process that has nothing to do with the store.
+    warnings.filterwarnings("ignore", "lancedb fork support is experimental", RuntimeWarning)
     try:
         return lancedb.connect(uri)
     except (OSError, ValueError, RuntimeError) as error:
