@@ -105,7 +105,8 @@ def train(
         try:
             fitting = begin(config, make_start(config, prepared.contract, pretrained), prepared, folder, resume, say)
         except BaseException:
-            folder.remove_if_empty()
+            if processes.is_first():
+                folder.remove_if_empty()
             raise
         say(f"Precision: {fitting.precision.reason}.")
         if fitting.history:

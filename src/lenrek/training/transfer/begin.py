@@ -17,6 +17,7 @@ from lenrek.data.resident import ResidentSamples
 from lenrek.data.split import Split
 from lenrek.models.contract import InputContract
 from lenrek.models.model_file import save_model
+from lenrek.training import processes
 from lenrek.training.balance import ClassBalance
 from lenrek.training.config import TrainConfig
 from lenrek.training.fitting import Fitting, origin_of
@@ -113,7 +114,8 @@ def _with_head(config: TrainConfig, task: Task, frozen: HeadFitting, say: Say) -
     if not config.auto:
         return task
     origin = origin_of(config, frozen.data_fingerprint, task.start)
-    task.save(frozen.folder.model, task.network, {"training": origin | {"epoch": 0}})
+    if processes.is_first():
+        task.save(frozen.folder.model, task.network, {"training": origin | {"epoch": 0}})
     return Task(**{**vars(task), "baseline": {**best, "epoch": 0}})
 
 

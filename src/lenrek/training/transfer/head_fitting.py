@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lenrek.training import processes
 from lenrek.training.config import TrainConfig
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors
 from lenrek.training.fitting import origin_of, validation_columns
@@ -68,8 +69,10 @@ class HeadFitting:
 
     def run(self, watcher: Watcher, tensorboard: bool) -> None:
         """Solve for every strength until weaker ones no longer help; keep the best."""
-        with ScalarLog(self.folder.path if tensorboard else None) as scalars:
+        with ScalarLog(self.folder.path if tensorboard and processes.is_first() else None) as scalars:
             for row in self.solve():
+                if not processes.is_first():  # all solve the same; one writes
+                    continue
                 watcher.epoch(row)
                 scalars.add(row)
                 self.folder.write_metrics(self.history)
