@@ -45,7 +45,7 @@ def test_a_trained_network(cli: Cli, run: Path) -> None:
 
 def test_what_is_refused(cli: Cli, tmp_path: Path) -> None:
     for options, expected in (
-        (("--layer", "feature.0"), "did you mean 'features.0'"),
+        (("--layer", "feature.0"), "did you mean features.0?"),
         (("--at", "1;2"), "--at is '1;2', expected a whole number for each axis, joined by ',': 64,96."),
         (("--layer", "features.0", "--at", "99,0"), "expected positions below (28, 28)"),
         (("--pixel", "3"), "pixel is (3,), expected one position for each axis of the input"),

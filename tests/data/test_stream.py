@@ -130,7 +130,10 @@ def test_ctrl_c_ends_the_loop_and_the_process():
             print("interrupted", len(decoding_threads()), flush=True)
     """)
     folder = Path(__file__).parent
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=folder, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=folder, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # also where what runs the tests ignores it
+    )  # fmt: skip
     assert child.stdout.readline() == "ready\n"
     child.send_signal(signal.SIGINT)
     output, _ = child.communicate(timeout=20)
