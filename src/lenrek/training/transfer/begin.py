@@ -116,7 +116,7 @@ def _with_head(config: TrainConfig, task: Task, frozen: HeadFitting, say: Say) -
     origin = origin_of(config, frozen.data_fingerprint, task.start)
     if processes.is_first():
         task.save(frozen.folder.model, task.network, {"training": origin | {"epoch": 0}})
-    return Task(**{**vars(task), "baseline": {**best, "epoch": 0}})
+    return replace(task, baseline={**best, "epoch": 0})
 
 
 def _rest_task(config: TrainConfig, start: Start, prepared: PreparedData, whole: Task, say: Say) -> Task:
