@@ -26,7 +26,7 @@ import torch
 import lenrek.kernels
 from lenrek.errors import OptionError
 
-ABI = 4  # that of csrc/processor.cpp
+ABI = 5  # that of csrc/processor.cpp
 ISAS = ("portable", "avx2", "avx512", "avx512_bf16")  # from the slowest to the fastest
 WITHOUT_KERNELS = "lenrek runs on PyTorch's operators"  # the start of a warning
 FILE = {"darwin": "liblenrek.dylib", "win32": "lenrek.dll"}.get(sys.platform, "liblenrek.so")

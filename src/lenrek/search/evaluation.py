@@ -83,7 +83,7 @@ def evaluate(
     vectors = vectors.only(np.array([int(one) in labels_by_id for one in vectors.ids]))
     labels = np.array([labels_by_id[int(one)] for one in vectors.ids])
     asked = np.unique(np.linspace(0, len(labels) - 1, min(samples, len(labels))).astype(int))
-    unit = torch.nn.functional.normalize(torch.from_numpy(vectors.stored).float())
+    unit = vectors.unit()
     rows = [quality("embedding", unit, labels, asked, ks, neighbours)]
     if expand:
         rows.append(quality(f"expanded by {expand}", unit, labels, asked, ks, neighbours, expand=expand))

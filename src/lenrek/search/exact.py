@@ -1,15 +1,18 @@
-"""Exact search: every vector compared with every query, in memory, a block at a time."""
+"""Exact search: every vector compared with every query, in the type it is stored in, a block at a time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-BLOCK_ROWS = 16_384  # as float32 a block of 512 numbers is 32 MiB
-QUERY_ROWS = 1_024
+from lenrek.kernels.similarities import similarities
+
+FIRST_ROWS = 1_024  # sorted as a whole; the others have to beat the best of them
+BLOCK_ROWS = 65_536
+QUERY_ROWS = 64  # their similarities to a block are 16 MiB
+NOTHING = -2.0  # below every cosine
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,13 @@ class Vectors:
 
     ids: np.ndarray
     stored: np.ndarray
+    _scales: torch.Tensor = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        rows = torch.from_numpy(self.stored)
+        lengths = [block.float().norm(dim=1) for block in rows.split(BLOCK_ROWS)]
+        length = torch.cat([torch.empty(0), *lengths])
+        object.__setattr__(self, "_scales", torch.where(length > 0, 1 / length, 0.0))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -31,9 +41,10 @@ class Vectors:
         """The rows where `wanted` (rows,) bool is true."""
         return Vectors(self.ids[wanted], self.stored[wanted])
 
-    def block(self, first: int, rows: int = BLOCK_ROWS) -> torch.Tensor:
-        """Rows from `first` as unit vectors in float32; zeros stay zeros."""
-        return F.normalize(torch.from_numpy(self.stored[first : first + rows]).float())
+    def unit(self, first: int = 0, rows: int | None = None) -> torch.Tensor:
+        """Some rows from `first`, or all, as unit vectors in float32; zeros stay zeros."""
+        part = slice(first, None if rows is None else first + rows)
+        return torch.from_numpy(self.stored[part]).float() * self._scales[part, None]
 
     def nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """For each unit query (queries, dims) the positions and cosines of the k nearest rows, nearest first.
@@ -51,36 +62,35 @@ class Vectors:
         cosines = np.empty((len(queries), k), np.float32)
         for first in range(0, len(queries), QUERY_ROWS):
             part = slice(first, first + QUERY_ROWS)
-            places[part], cosines[part] = self._nearest(
-                torch.from_numpy(np.ascontiguousarray(queries[part])).float(), k
-            )
+            some = torch.from_numpy(np.ascontiguousarray(queries[part], np.float32))
+            places[part], cosines[part] = self._nearest(some, k)
         return places, cosines
 
     def _nearest(self, queries: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
-        best = torch.full((len(queries), 0), -2.0)
-        where = torch.zeros((len(queries), 0), dtype=torch.int64)
-        for first in range(0, len(self), BLOCK_ROWS):
-            found = queries @ self.block(first).T
-            if best.shape[1] == k:  # most blocks hold nothing that is near enough for most queries
-                better = found.amax(1) > best[:, -1]
-                if not better.any():
-                    continue
-            top, place = _top(found, min(k, found.shape[1]))
-            both, order = torch.cat([best, top], 1).sort(dim=1, descending=True, stable=True)
-            where = torch.cat([where, place + first], 1).gather(1, order)[:, :k]
-            best = both[:, :k]
-        return where.numpy(), best.numpy()
+        best = torch.full((len(queries), k), NOTHING)
+        places = torch.zeros((len(queries), k), dtype=torch.int64)
+        rows, first = torch.from_numpy(self.stored), 0
+        while first < len(self) and k:
+            block = slice(first, first + (BLOCK_ROWS if first else max(FIRST_ROWS, k)))
+            found = similarities(rows[block], self._scales[block], queries)
+            best, places = _merged(best, places, found, first)
+            first = block.stop
+        return places.numpy(), best.numpy()
 
 
-def _top(found: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The k largest of each row, of equal ones the first."""
-    top, place = found.topk(k, 1)
-    if k < found.shape[1]:
-        edge = top[:, -1:]
-        tied = (found == edge).sum(1) > (top == edge).sum(1)
-        for row in tied.nonzero()[:, 0].tolist():  # topk takes any of those that are equal at the edge
-            place[row] = found[row].sort(descending=True, stable=True).indices[:k]
-    place = place.sort(1).values
-    top = found.gather(1, place)
-    top, order = top.sort(dim=1, descending=True, stable=True)
-    return top, place.gather(1, order)
+def _merged(
+    best: torch.Tensor, places: torch.Tensor, found: torch.Tensor, first: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The best so far (queries, k) and what beats them among `found` (queries, rows from `first`)."""
+    query, row = (found > best[:, -1:]).nonzero(as_tuple=True)
+    if not len(query):
+        return best, places
+    begins = torch.searchsorted(query, torch.arange(len(best)))
+    column = torch.arange(len(query)) - begins[query]
+    cosines = torch.full((len(best), int(column.max()) + 1), NOTHING)
+    where = torch.zeros(cosines.shape, dtype=torch.int64)
+    cosines[query, column] = found[query, row]
+    where[query, column] = row + first
+    every, order = torch.cat([best, cosines], 1).sort(dim=1, descending=True, stable=True)
+    k = best.shape[1]
+    return every[:, :k], torch.cat([places, where], 1).gather(1, order[:, :k])

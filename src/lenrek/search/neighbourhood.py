@@ -147,7 +147,7 @@ def _nearest_others(store: Store, where: str | None, k: int) -> tuple[np.ndarray
         raise DataError("the store holds fewer than 2 images, so that none has a neighbour.")
     ids, cosines = [], []
     for first in range(0, len(vectors), QUERY_ROWS):
-        places, near = vectors.nearest(vectors.block(first, QUERY_ROWS).numpy(), min(k + 1, len(vectors)))
+        places, near = vectors.nearest(vectors.unit(first, QUERY_ROWS).numpy(), min(k + 1, len(vectors)))
         own = np.arange(first, first + len(places))[:, None]
         away = places != own
         away[away.all(1), -1] = False  # itself is not among them where others are equal: the last gives way
