@@ -35,13 +35,17 @@ def picture(sample: np.ndarray, description: str) -> Markup:
 
 def png(pixels: np.ndarray, description: str) -> Markup:
     """uint8 (height, width) grey, (…, 3) RGB or (…, 4) RGBA as an <img> with its data inside."""
-    image = Image.fromarray(pixels)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    source = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-    coarse = "pixelated" if max(image.size) < PIXELATED_BELOW_PX else None
-    written = element("img", src=source, alt=description, width=image.width, height=image.height, class_=coarse)
+    height, width = pixels.shape[:2]
+    coarse = "pixelated" if max(height, width) < PIXELATED_BELOW_PX else None
+    written = element("img", src=png_source(pixels), alt=description, width=width, height=height, class_=coarse)
     return Markup(written.removesuffix("</img>"))  # img has no end tag
+
+
+def png_source(pixels: np.ndarray) -> str:
+    """The same as a data: address, for whatever shows pictures."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def _as_uint8(sample: np.ndarray) -> np.ndarray:

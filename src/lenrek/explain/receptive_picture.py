@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from lenrek.drawing.pictures import png
+from lenrek.drawing.pictures import png_source
 from lenrek.drawing.svg import drawing, element
 from lenrek.errors import OptionError
 from lenrek.explain.effective import EffectiveField
@@ -47,11 +47,9 @@ def draw_effective(found: EffectiveField, title: str = "") -> Markup:
     rows = found.magnitude[None] if len(shape) == 1 else found.magnitude
     # Square roots: a Gaussian's flanks would not be seen beside its peak.
     shade = 255 - np.rint(255 * np.sqrt(rows / (rows.max() or 1.0))).astype(np.uint8)
-    image = png(shade, title or "magnitude of the gradient")
-    source = str(image).split('src="', 1)[1].split('"', 1)[0]
     x, y, width, height = frame.place([range(n) for n in shape])
     parts = [
-        element("image", href=source, x=x, y=y, width=width, height=height, preserveAspectRatio="none",
+        element("image", href=png_source(shade), x=x, y=y, width=width, height=height, preserveAspectRatio="none",
                 style="image-rendering: pixelated"),
         frame.rectangle([range(n) for n in shape], fill="none", stroke="#6b6f76"),
     ]  # fmt: skip
