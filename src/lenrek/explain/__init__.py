@@ -1,1 +1,40 @@
-"""What a network is and does: its layers and cost, what each feature sees, what it learned to ignore."""
+# ruff: noqa: F401  (names for type checkers)
+"""What a network is and does: its layers and cost, what each feature sees, what it learned to ignore.
+
+The names below are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_HOMES = {
+    "Evidence": "lenrek.explain.evidence.result",
+    "class_evidence": "lenrek.explain.evidence.methods",
+    "grad_cam": "lenrek.explain.evidence.cam",
+    "grad_cam_plus_plus": "lenrek.explain.evidence.cam",
+    "layer_cam": "lenrek.explain.evidence.cam",
+    "score_cam": "lenrek.explain.evidence.score_cam",
+    "integrated_gradients": "lenrek.explain.evidence.integrated_gradients",
+    "occlusion": "lenrek.explain.evidence.occlusion",
+}
+__all__ = [*_HOMES]
+
+if TYPE_CHECKING:
+    from lenrek.explain.evidence.cam import grad_cam, grad_cam_plus_plus, layer_cam
+    from lenrek.explain.evidence.integrated_gradients import integrated_gradients
+    from lenrek.explain.evidence.methods import class_evidence
+    from lenrek.explain.evidence.occlusion import occlusion
+    from lenrek.explain.evidence.result import Evidence
+    from lenrek.explain.evidence.score_cam import score_cam
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lenrek.explain' has no attribute {name!r}; it has {', '.join(_HOMES)}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
