@@ -32,6 +32,7 @@ from lenrek.cli.receptive import receptive_field
 from lenrek.cli.search import search
 from lenrek.cli.search_eval import search_eval
 from lenrek.cli.spectrum import spectrum
+from lenrek.cli.studio import studio
 from lenrek.cli.summary import summary
 from lenrek.cli.train import train
 from lenrek.errors import LenrekError
@@ -79,6 +80,7 @@ for command in (
     bench,
     doctor,
     summary,
+    studio,
 ):
     app.command()(interruptible(command))
 data = typer.Typer(help="Look at data.", no_args_is_help=True)

@@ -1,0 +1,80 @@
+"""The frame of the page in a real browser: tabs, links, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lenrek.studio.session import Session
+
+TITLES = ["Network", "Image", "Runs"]
+
+
+@pytest.fixture(scope="module")
+def served(serve):
+    return serve(Session("lenet5", "digits"))
+
+
+def test_the_address_opens_the_first_view_and_hides_its_key(served, new_page: Callable[..., Any]):
+    page = new_page()
+    page.goto(served.opened)
+    page.wait_for_selector("[role=tabpanel]:not([hidden])")
+    assert page.locator("[role=tab]").all_inner_texts()[:2] == TITLES[:2]
+    assert page.url == f"{served.url}/#network"
+    assert page.locator("[role=tab][aria-selected=true]").inner_text() == "Network"
+    assert page.evaluate("document.cookie") == ""  # scripts cannot read it
+
+
+def test_keys_move_between_tabs(served, new_page: Callable[..., Any]):
+    page = new_page()
+    page.goto(served.opened)
+    page.locator("#tab-network").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("location.hash.startsWith('#image')")
+    assert page.evaluate("document.activeElement.id") == "tab-image"
+    page.keyboard.press("Home")
+    page.wait_for_function("location.hash.startsWith('#network')")
+    page.keyboard.press("ArrowLeft")  # around the end
+    page.wait_for_selector("[role=tab]:last-child[aria-selected=true]")
+    assert page.locator("[role=tabpanel]:not([hidden])").count() == 1
+    page.keyboard.press("Alt+2")
+    page.wait_for_function("location.hash.startsWith('#image')")
+
+
+def test_links_and_the_back_button_restore_views(served, new_page: Callable[..., Any]):
+    page = new_page()
+    page.goto(served.opened + "#runs")
+    page.wait_for_selector("#view-runs:not([hidden])")
+    page.goto(f"{served.url}/#image")
+    page.wait_for_selector("#view-image:not([hidden])")
+    page.go_back()
+    page.wait_for_selector("#view-runs:not([hidden])")
+    page.goto(f"{served.url}/#nonsense")
+    page.wait_for_selector("#view-network:not([hidden])")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_are_the_systems_until_others_are_chosen(served, new_page: Callable[..., Any], scheme: str):
+    page = new_page(color_scheme=scheme)
+    page.goto(served.opened)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark, light = "rgb(20, 23, 26)", "rgb(252, 252, 251)"
+    assert page.evaluate(ground) == (dark if scheme == "dark" else light)
+    page.locator("#theme").click()
+    assert page.evaluate(ground) == light
+    assert page.locator("#theme").get_attribute("aria-label") == "Colours: light"
+    page.locator("#theme").click()
+    assert page.evaluate(ground) == dark
+    page.reload()
+    assert page.evaluate(ground) == dark
+
+
+def test_nothing_is_wider_than_a_phone(served, new_page: Callable[..., Any]):
+    page = new_page(width=360, height=700)
+    for view in ("network", "image", "runs"):
+        page.goto(f"{served.opened}#{view}")
+        page.wait_for_selector(f"#view-{view}:not([hidden])")
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
