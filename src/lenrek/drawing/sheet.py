@@ -84,10 +84,9 @@ def _row(row: Row, top: float) -> tuple[list[Markup], float]:
     left = float(GAP)
     parts = []
     if row.name:
-        lines = _wrapped(row.name, NAME_WIDTH)
         parts += [
             element("text", line, x=GAP, y=top + 14 + LINE * place, font_size=12, fill="#1c2127")
-            for place, line in enumerate(lines)
+            for place, line in enumerate(_wrapped(row.name, NAME_WIDTH))
         ]
         left += NAME_WIDTH
     x, below = left, top

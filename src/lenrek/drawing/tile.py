@@ -15,6 +15,7 @@ SIDE_PX = 96
 CURVE_WIDTH, CURVE_HEIGHT = 144, 72
 MOST_POINTS = 720  # of a curve: of a longer one the extremes of every column are drawn
 CURVE_STYLE = "fill:none;stroke:#2b6cb0;stroke-width:1.5;vector-effect:non-scaling-stroke"
+EDGE_STYLE = "fill:none;stroke:#c9ced4;vector-effect:non-scaling-stroke"
 ZERO_STYLE = "stroke:#9aa3ad;stroke-width:.75;vector-effect:non-scaling-stroke"
 
 
@@ -46,7 +47,7 @@ def image_tile(
     """uint8 (height, width) grey or (…, 3) RGB, its longer side drawn `side` px long.
 
     Args:
-        over: elements in coordinates of pixels, of which (row, column) goes from (column, row) to (column + 1, row + 1).
+        over: elements in coordinates of pixels: (row, column) fills (column, row) to (column + 1, row + 1).
     Example:
         >>> tile = image_tile(np.zeros((2, 4), np.uint8), "dark", side=80)
         >>> tile.width, tile.height
@@ -58,8 +59,9 @@ def image_tile(
     image = element(
         "image", href=png_source(pixels), width=columns, height=rows, preserveAspectRatio="none", style=sharp
     )
+    edge = element("rect", width=columns, height=rows, style=EDGE_STYLE)
     return Tile(
-        drawing(columns, rows, description, [image, *over]),
+        drawing(columns, rows, description, [image, *over, edge]),
         columns * scale, rows * scale, description, tuple(caption),
     )  # fmt: skip
 

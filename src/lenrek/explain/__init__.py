@@ -18,6 +18,8 @@ _HOMES = {
     "score_cam": "lenrek.explain.evidence.score_cam",
     "integrated_gradients": "lenrek.explain.evidence.integrated_gradients",
     "occlusion": "lenrek.explain.evidence.occlusion",
+    "filters": "lenrek.explain.features.filters",
+    "feature_maps": "lenrek.explain.features.maps",
 }
 __all__ = [*_HOMES]
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from lenrek.explain.evidence.occlusion import occlusion
     from lenrek.explain.evidence.result import Evidence
     from lenrek.explain.evidence.score_cam import score_cam
+    from lenrek.explain.features.filters import filters
+    from lenrek.explain.features.maps import feature_maps
 
 
 def __getattr__(name: str) -> Any:
