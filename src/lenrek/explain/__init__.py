@@ -18,6 +18,10 @@ _HOMES = {
     "score_cam": "lenrek.explain.evidence.score_cam",
     "integrated_gradients": "lenrek.explain.evidence.integrated_gradients",
     "occlusion": "lenrek.explain.evidence.occlusion",
+    "deletion_insertion": "lenrek.explain.evidence.faithfulness",
+    "Faithfulness": "lenrek.explain.evidence.faithfulness",
+    "randomization_check": "lenrek.explain.evidence.randomization",
+    "RandomizationCheck": "lenrek.explain.evidence.randomization",
     "filters": "lenrek.explain.features.filters",
     "feature_maps": "lenrek.explain.features.maps",
 }
@@ -25,9 +29,11 @@ __all__ = [*_HOMES]
 
 if TYPE_CHECKING:
     from lenrek.explain.evidence.cam import grad_cam, grad_cam_plus_plus, layer_cam
+    from lenrek.explain.evidence.faithfulness import Faithfulness, deletion_insertion
     from lenrek.explain.evidence.integrated_gradients import integrated_gradients
     from lenrek.explain.evidence.methods import class_evidence
     from lenrek.explain.evidence.occlusion import occlusion
+    from lenrek.explain.evidence.randomization import RandomizationCheck, randomization_check
     from lenrek.explain.evidence.result import Evidence
     from lenrek.explain.evidence.score_cam import score_cam
     from lenrek.explain.features.filters import filters
