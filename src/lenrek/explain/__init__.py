@@ -24,6 +24,7 @@ _HOMES = {
     "RandomizationCheck": "lenrek.explain.evidence.randomization",
     "filters": "lenrek.explain.features.filters",
     "feature_maps": "lenrek.explain.features.maps",
+    "strongest_patches": "lenrek.explain.features.patches",
 }
 __all__ = [*_HOMES]
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lenrek.explain.evidence.score_cam import score_cam
     from lenrek.explain.features.filters import filters
     from lenrek.explain.features.maps import feature_maps
+    from lenrek.explain.features.patches import strongest_patches
 
 
 def __getattr__(name: str) -> Any:
