@@ -19,9 +19,11 @@ from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
 from lenrek.cli.distances import distances
 from lenrek.cli.doctor import doctor
+from lenrek.cli.draw import convolution, pooling, transposed
 from lenrek.cli.duplicates import duplicates
 from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
+from lenrek.cli.explain import explain
 from lenrek.cli.export import export
 from lenrek.cli.find_convolution import find_convolution
 from lenrek.cli.find_rate import find_rate
@@ -67,6 +69,7 @@ for command in (
     find_rate,
     evaluate,
     predict,
+    explain,
     export,
     search,
     search_eval,
@@ -87,6 +90,10 @@ data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))
 data.command()(interruptible(augment))
 app.add_typer(data, name="data")
+draw = typer.Typer(help="Draw convolution arithmetic.", no_args_is_help=True)
+for subcommand in (convolution, transposed, pooling):
+    draw.command()(interruptible(subcommand))
+app.add_typer(draw, name="draw")
 index = typer.Typer(
     cls=FirstIsData,
     no_args_is_help=True,

@@ -1,0 +1,148 @@
+"""A scene as SVG: of one step, or of all of them for a clock or a reader to go through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from markupsafe import Markup
+
+from lenrek.drawing.scene.colours import ROLES, Look, Theme
+from lenrek.drawing.scene.shapes import LAYERS, Box, Line, Scene, Shape, Words
+from lenrek.drawing.svg import element, number, path
+
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+DOWN = 0.355  # of the letters' size: from their middle to the line they stand on
+
+
+def as_svg(scene: Scene, theme: Theme = "auto") -> str:
+    """A file of its own; "auto" follows the reader's preference for light or dark."""
+    return str(_whole(scene, style(theme), [_layer(getattr(scene, name)) for name in LAYERS])) + "\n"
+
+
+def as_animated_svg(scene: Scene, seconds_per_step: float, theme: Theme = "auto") -> str:
+    """All steps, one after the other and again; a reader who wants no motion sees the last one."""
+    cycle = seconds_per_step * scene.steps
+    rules, names = [], {}
+    spans = {(s.steps.start, s.steps.stop) for name in LAYERS for s in getattr(scene, name) if s.steps is not None}
+    for place, (start, stop) in enumerate(sorted(spans)):
+        names[start, stop] = f"s{place}"
+        rules.append(_keyframes(f"s{place}", start, min(stop, scene.steps), scene.steps))
+    rules.append(f".step{{animation:{number(cycle)}s step-end infinite}}")
+    rules.append("@media(prefers-reduced-motion:reduce){.step{animation:none}}")
+    layers = []
+    for name in LAYERS:
+        parts = []
+        for steps, shapes in _runs(getattr(scene, name)):
+            drawn = _shapes(shapes)
+            if steps is None:
+                parts += drawn
+                continue
+            last = scene.steps - 1 in steps
+            still = None if last else "hidden"  # without animation the last step stays
+            shown = f"animation-name:{names[steps.start, steps.stop]}"
+            parts.append(element("g", *drawn, class_="step", visibility=still, style=shown))
+        layers.append(element("g", *parts))
+    return str(_whole(scene, style(theme) + "".join(rules), layers)) + "\n"
+
+
+def as_stepped_svg(scene: Scene) -> Markup:
+    """All steps inside a page that shows one at a time: those of `data-from` ≤ step < `data-to`."""
+    layers = []
+    for name in LAYERS:
+        parts = []
+        for steps, shapes in _runs(getattr(scene, name)):
+            drawn = _shapes(shapes)
+            if steps is None:
+                parts += drawn
+                continue
+            off = None if 0 in steps else "none"
+            parts.append(element("g", *drawn, data_from=steps.start, data_to=steps.stop, display=off))
+        layers.append(element("g", *parts))
+    return _whole(scene, "", layers)
+
+
+def style(theme: Theme) -> str:
+    """The rules of every role, all within the picture's own class."""
+    first = ROLES["dark" if theme == "dark" else "light"]
+    rules = f"\n.lenrek-drawing text{{font-family:{FONT};font-variant-numeric:tabular-nums}}\n" + _rules(first)
+    if theme == "auto":
+        rules += "@media(prefers-color-scheme:dark){" + _rules(ROLES["dark"]) + "}\n"
+    return rules
+
+
+def _rules(looks: dict[str, Look]) -> str:
+    return "".join(f".lenrek-drawing .{role}{{{_css(look)}}}\n" for role, look in looks.items())
+
+
+def _css(look: Look) -> str:
+    rule = f"fill:{look.fill}"
+    if look.stroke != "none":
+        rule += f";stroke:{look.stroke};stroke-width:{number(look.width)}"
+        if look.dash:
+            rule += f";stroke-dasharray:{look.dash}"
+    return rule
+
+
+def _keyframes(name: str, start: int, stop: int, steps: int) -> str:
+    """Visible from one step to before another, hidden else."""
+    stops = {0.0: "hidden" if start else "visible"}
+    stops[100 * start / steps] = "visible"
+    if stop < steps:
+        stops[100 * stop / steps] = "hidden"
+    inside = "".join(f"{at:.4f}".rstrip("0").rstrip(".") + f"%{{visibility:{value}}}" for at, value in stops.items())
+    return f"@keyframes {name}{{{inside}}}\n"
+
+
+def _whole(scene: Scene, rules: str, layers: Sequence[Markup]) -> Markup:
+    ground = element("rect", class_="ground", width=scene.width, height=scene.height, rx=8)
+    parts = [element("style", Markup(rules))] if rules else []
+    return element(
+        "svg",
+        *parts,
+        ground,
+        *layers,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {number(scene.width)} {number(scene.height)}",
+        width=scene.width,
+        height=scene.height,
+        role="img",
+        aria_label=scene.description,
+        class_="lenrek-drawing",
+    )
+
+
+def _layer(shapes: Sequence[Shape]) -> Markup:
+    return element("g", *_shapes(shapes))
+
+
+def _runs(shapes: Sequence[Shape]) -> Iterable[tuple[range | None, list[Shape]]]:
+    """Neighbouring shapes of the same steps."""
+    return ((steps, list(run)) for steps, run in groupby(shapes, lambda shape: shape.steps))
+
+
+def _shapes(shapes: Iterable[Shape]) -> list[Markup]:
+    return [_shape(shape) for shape in shapes]
+
+
+def _shape(shape: Shape) -> Markup:
+    if isinstance(shape, Box):
+        return element(
+            "rect",
+            *([element("title", shape.name)] if shape.name else []),
+            class_=shape.role, x=shape.x, y=shape.y, width=shape.width, height=shape.height,
+            rx=shape.radius or None, fill_opacity=shape.strength if shape.strength < 1 else None,
+        )  # fmt: skip
+    if isinstance(shape, Words):
+        pieces = [
+            piece.text if piece.role == shape.role else element("tspan", piece.text, class_=piece.role)
+            for piece in shape.said
+        ]
+        return element(
+            "text", *pieces,
+            class_=shape.role, x=shape.x, y=shape.y + DOWN * shape.size,
+            style=f"font-size:{number(shape.size)}px" + ";font-weight:600" * shape.bold,  # stronger than a page's rules
+            text_anchor=shape.anchor if shape.anchor != "start" else None,
+        )  # fmt: skip
+    assert isinstance(shape, Line)
+    return element("path", class_=shape.role, d=path(shape.points, shape.closed))
