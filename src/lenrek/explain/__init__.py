@@ -25,6 +25,10 @@ _HOMES = {
     "filters": "lenrek.explain.features.filters",
     "feature_maps": "lenrek.explain.features.maps",
     "strongest_patches": "lenrek.explain.features.patches",
+    "synthesize": "lenrek.explain.features.synthesis",
+    "channel": "lenrek.explain.features.objective",
+    "direction": "lenrek.explain.features.objective",
+    "class_logit": "lenrek.explain.features.objective",
 }
 __all__ = [*_HOMES]
 
@@ -39,7 +43,9 @@ if TYPE_CHECKING:
     from lenrek.explain.evidence.score_cam import score_cam
     from lenrek.explain.features.filters import filters
     from lenrek.explain.features.maps import feature_maps
+    from lenrek.explain.features.objective import channel, class_logit, direction
     from lenrek.explain.features.patches import strongest_patches
+    from lenrek.explain.features.synthesis import synthesize
 
 
 def __getattr__(name: str) -> Any:

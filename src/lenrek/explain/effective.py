@@ -14,6 +14,7 @@ from lenrek.errors import DataError, OptionError
 from lenrek.explain.effective_fit import Fit, fitted
 from lenrek.explain.inputs import InputSize, inputs_of
 from lenrek.explain.receptive import receptive_field
+from lenrek.explain.up_to import up_to
 from lenrek.ops.mode import in_mode
 
 WHO = "effective_receptive_field"
@@ -112,7 +113,7 @@ def effective_receptive_field(
     with in_mode(model, training=False), torch.enable_grad():
         for sample in given.split(1):  # one by one: a gradient's memory is that of one sample
             sample = sample.detach().clone().requires_grad_()
-            output = _output(model, modules[layer or ""], sample)
+            output = up_to(model, modules[layer or ""], sample, WHO)
             place = _position(output, position)
             signal = _signal(output, channel, place, generator)
             (gradient,) = torch.autograd.grad(output, sample, signal, allow_unused=True)
@@ -144,32 +145,6 @@ def _samples(model: nn.Module, x: Tensor | InputSize | None, samples: int, gener
         raise OptionError(f"{WHO}: samples is {samples}, expected at least 1.")
     drawn = torch.randn(samples, *inputs[0].shape[1:], generator=generator)
     return drawn.to(parameter.device, parameter.dtype)
-
-
-class _EnoughError(Exception):
-    """The layer's output is there; what follows need not run."""
-
-
-def _output(model: nn.Module, module: nn.Module, x: Tensor) -> Tensor:
-    """What the module returns in its first run."""
-    found: list[Tensor] = []
-
-    def take(_: nn.Module, given: Any, output: Any) -> None:
-        while not isinstance(output, Tensor):
-            output = next(iter(output.values() if isinstance(output, dict) else output))
-        found.append(output.clone())  # what follows may write into it
-        raise _EnoughError
-
-    handle = module.register_forward_hook(take)
-    try:
-        model(x)
-    except _EnoughError:
-        pass
-    finally:
-        handle.remove()
-    if not found:
-        raise OptionError(f"{WHO}: the layer does not run for this input.")
-    return found[0]
 
 
 def _position(output: Tensor, position: Sequence[int] | None) -> tuple[int, ...]:

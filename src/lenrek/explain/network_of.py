@@ -28,6 +28,6 @@ def network_of(model: Any, who: str) -> nn.Module:
 
 
 def contract_of(model: Any) -> InputContract | None:
-    """What the network's input means, where it tells."""
-    contract = getattr(model, "contract", None)
-    return contract if isinstance(contract, InputContract) else None
+    """What the network's input means, where it or the classifier around it tells."""
+    found = (getattr(one, "contract", None) for one in (model, getattr(model, "network", None)))
+    return next((contract for contract in found if isinstance(contract, InputContract)), None)
