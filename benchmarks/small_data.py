@@ -164,15 +164,16 @@ EXPERIMENTS = {
     ),
     "few-clothes": Experiment(
         what="Few samples: Fashion-MNIST with 50 training images of each class",
-        about="500 images to train, 500 to validate, the 10,000 test images of the set; accuracy on test.",
+        about="500 images to train, 500 to validate, the 10,000 test images of the set; accuracy on test. Epochs by "
+        "validation of seed 0: 83.0 % after 100 and 81.8 % after 200 as they are; with augmentation and mixup 86.0, "
+        "86.6 and 87.0 % after 100, 200 and 300.",
         file="few-clothes.npz",
         write=write_few_clothes,
         figure="accuracy",
-        common="--model resnet9_small --epochs 100 --batch-size 32",
+        common="--model resnet9_small --batch-size 32",
         rows={
-            "none": "",
-            "augmentation": "--augment light,flip",
-            "augmentation and mixup": "--augment light,flip --mixup 0.4",
+            "none": "--epochs 100",
+            "augmentation and mixup": "--epochs 300 --augment light,flip --mixup 0.4",
         },
     ),
     "long-tail": Experiment(
@@ -184,10 +185,10 @@ EXPERIMENTS = {
         figure="balanced_accuracy",
         common="--model resnet9_small --augment standard",
         rows={
-            "none": "--epochs 20",
-            "loss": "--epochs 20 --balance loss",
-            "sampling": "--epochs 20 --balance sampling",
-            "synthesis": "--epochs 5 --balance synthesis",
+            "none": "--epochs 10",
+            "loss": "--epochs 10 --balance loss",
+            "sampling": "--epochs 10 --balance sampling",
+            "synthesis": "--epochs 3 --balance synthesis",
         },
     ),
 }
