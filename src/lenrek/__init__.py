@@ -25,6 +25,7 @@ _HOMES = {
     "compile_inference": "lenrek.optimization.inference",
     "summary": "lenrek.explain.summary",
     "Summary": "lenrek.explain.summary",
+    "draw": "lenrek.explain.draw",
     "equivariance": "lenrek.explain.equivariance",
     "compare_distances": "lenrek.explain.distances",
     "find_convolution": "lenrek.explain.find_convolution",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from lenrek.data.open import open_source
     from lenrek.errors import LenrekError
     from lenrek.explain.distances import compare_distances
+    from lenrek.explain.draw import draw
     from lenrek.explain.effective import effective_receptive_field
     from lenrek.explain.equivariance import equivariance
     from lenrek.explain.find_convolution import find_convolution

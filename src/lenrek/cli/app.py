@@ -19,7 +19,7 @@ from lenrek.cli.cores import wait_briefly
 from lenrek.cli.data import check
 from lenrek.cli.distances import distances
 from lenrek.cli.doctor import doctor
-from lenrek.cli.draw import convolution, pooling, transposed
+from lenrek.cli.draw import convolution, network, pooling, transposed
 from lenrek.cli.duplicates import duplicates
 from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
@@ -27,7 +27,7 @@ from lenrek.cli.explain import explain
 from lenrek.cli.export import export
 from lenrek.cli.find_convolution import find_convolution
 from lenrek.cli.find_rate import find_rate
-from lenrek.cli.index import FirstIsData, build, remove, update
+from lenrek.cli.index import FirstIsData, approximate, build, remove, update
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.receptive import receptive_field
@@ -90,8 +90,8 @@ data = typer.Typer(help="Look at data.", no_args_is_help=True)
 data.command()(interruptible(check))
 data.command()(interruptible(augment))
 app.add_typer(data, name="data")
-draw = typer.Typer(help="Draw convolution arithmetic.", no_args_is_help=True)
-for subcommand in (convolution, transposed, pooling):
+draw = typer.Typer(help="Draw convolution arithmetic, or a network.", no_args_is_help=True)
+for subcommand in (convolution, transposed, pooling, network):
     draw.command()(interruptible(subcommand))
 app.add_typer(draw, name="draw")
 index = typer.Typer(
@@ -99,7 +99,7 @@ index = typer.Typer(
     no_args_is_help=True,
     help="Make a store of images for search: lenrek index DATA --model MODEL --out STORE. Then keep it up to date.",
 )
-for subcommand in (build, update, remove):
+for subcommand in (build, update, remove, approximate):
     index.command()(interruptible(subcommand))
 app.add_typer(index, name="index")
 

@@ -160,6 +160,44 @@ def pooling(
     _deliver(drawing, out, step, animate, seconds, theme, json)
 
 
+def network(
+    model: Annotated[str, typer.Argument(help="An architecture, a run's folder or a model file.")],
+    size: Annotated[str | None, typer.Option(help="Input size of an architecture: 96 or 64x96.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Of the input of an architecture. Default: 3.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Of an architecture. Default: 10.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, help="Modules no deeper than this, each as one box.")] = None,
+    title: Annotated[str | None, typer.Option(help="Above the picture. Default: the network's type.")] = None,
+    theme: Theme = "auto",
+    out: Annotated[Path | None, typer.Option(help="A .svg, .png or .html file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object: the volumes.")] = False,
+) -> None:
+    """A network's volumes as boxes in a row, with their sizes and the layers that make them."""
+    from contextlib import nullcontext
+
+    import torch
+
+    from lenrek.cli.subject import find_subject
+    from lenrek.explain.network_picture import draw_network
+
+    subject = find_subject(model, size, channels, WHO, classes or 10)
+    if classes is not None and subject.trained:
+        raise OptionError(f"{WHO}: --classes {classes} has no effect on {model}, which knows its own.")
+    with nullcontext() if subject.trained else torch.device("meta"):  # without values there is nothing to draw
+        network = subject.make()
+    drawn = draw_network(network, subject.shape, depth=depth, title=title)
+    if out is not None:
+        drawn.save(out, theme=theme)  # type: ignore[arg-type]
+    if json:
+        emit({"model": model, **drawn.record, "out": None if out is None else str(out)})
+    elif out is None:
+        for volume in drawn.record["volumes"]:
+            made = ", ".join(volume["layers"]) or "input"
+            times = f"{volume['times']} × " if volume["times"] > 1 else ""
+            print(f"{'×'.join(map(str, volume['shape'])):>16}  {times}{made}")
+    else:
+        print(f"{len(drawn.record['volumes'])} volumes, drawn in {out}")
+
+
 @dataclass
 class _Values:
     """An array, or the shape of one."""
@@ -189,6 +227,8 @@ def _kernel(size: str, weights: str | None, ndim: int, whole: Callable[[tuple[in
 
     if weights is not None:
         found = _numbers(weights, "--weights")
+        if found.ndim == 2 == ndim:  # a single row, over an image
+            found = found[None]
         return found[None] if found.ndim == ndim + 1 else found
     axes = parse_axes(size, "--kernel", WHO, "x") or ()
     if len(axes) == 1:
