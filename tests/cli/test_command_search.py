@@ -107,3 +107,28 @@ def test_bad_input(cli: Cli, store: Path, photos: Path, tmp_path: Path) -> None:
         assert (outcome.status, outcome.out) == (1, ""), arguments
         assert said in outcome.err
         assert "Traceback" not in outcome.err
+
+
+def test_an_approximate_index(cli: Cli, store: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = cli("index", "approximate", store)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "holds 16 rows, an approximate index takes at least 1,000." in outcome.err
+    monkeypatch.setattr("lenrek.search.inverted_build.LEAST_ROWS", 10)
+    outcome = cli("index", "approximate", store, "--recall", 0.9)
+    assert outcome.status == 0
+    lines = outcome.out.splitlines()
+    assert lines[0].split() == ["nearest", "recall", "lists", "looked", "through", "rows", "compared"]
+    assert lines[2].split()[0] == "10"
+    found = json.loads(cli("index", "approximate", store, "--json").out)
+    assert found["rows"] == 16
+    assert found["measured"][0]["recall"] >= 0.95
+    for exact in ((), ("--exact",)):
+        outcome = cli("search", store, photos / "above/03.png", "-k", 1, *exact)
+        assert (outcome.status, outcome.err) == (0, "")
+        assert outcome.out.splitlines()[2].split() == ["1.000", "above", "above/03.png"]
+    Path(store, "approximate/lists.safetensors").write_bytes(b"cut")
+    outcome = cli("search", store, photos / "above/03.png", "-k", 1)
+    assert outcome.status == 0
+    assert outcome.out.splitlines()[2].split() == ["1.000", "above", "above/03.png"]
+    assert "the approximate index is damaged: all rows were compared instead." in outcome.err
+    assert f"Hint: lenrek index approximate {store} builds it anew." in outcome.err

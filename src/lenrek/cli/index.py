@@ -1,13 +1,14 @@
-"""`lenrek index DATA --model … --out STORE`, `lenrek index update STORE` and `lenrek index remove STORE FILES…`."""
+"""`lenrek index DATA --model … --out STORE`, and `update`, `remove` and `approximate` of a store."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from lenrek.cli.console import emit
+from lenrek.cli.console import emit, table
 from lenrek.cli.subject import parse_size
 from lenrek.data.shown import counted, shown, tell
 
@@ -95,6 +96,25 @@ def remove(
         emit({"store": opened.path, "rows": len(opened), "removed": removed})
     else:
         print(f"{counted(removed, 'image')} removed, {len(opened):,} left")
+
+
+def approximate(
+    store: Annotated[str, typer.Argument(help="A store of 1,000 images or more.")],
+    recall: Annotated[
+        float | None, typer.Option(help="Share of the true 10 and 100 nearest that is to be found. Default: 0.95.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Build an index by which a search looks through some of the rows; others may search and write meanwhile."""
+    from lenrek.search.store import open_store
+
+    opened = open_store(store)
+    found = opened.build_index(recall=recall, say=tell)
+    if json:
+        emit({"store": opened.path, "rows": len(opened), "measured": [asdict(one) for one in found]})
+        return
+    rows = [[str(one.k), f"{one.recall:.3f}", f"{one.lists:,}", f"{one.rows:.1%}"] for one in found]
+    table(["nearest", "recall", "lists looked through", "rows compared"], rows, numeric=range(4))
 
 
 def _report(done: Indexed, json: bool) -> None:

@@ -21,6 +21,7 @@ def search(
     mean: Annotated[bool, typer.Option("--mean", help="One search, by the mean of all queries.")] = False,
     unlike: Annotated[list[Path] | None, typer.Option(help="What it should be unlike; repeat for more.")] = None,
     expand: Annotated[int, typer.Option(min=0, help="Search by the mean with this many nearest: more of a kind.")] = 0,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare all rows even where there is an index.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page with pictures: one HTML file.")] = None,
     why: Annotated[bool, typer.Option("--why", help="On the page: where each is like the query.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line and query.")] = False,
@@ -34,7 +35,7 @@ def search(
     if why and html is None:
         raise OptionError(f"{WHO}: --why has no effect without --html, the page that shows it.")
     opened = open_store(store)
-    found = opened.search(queries, k, where=where, unlike=unlike or None, mean=mean, expand=expand)
+    found = opened.search(queries, k, where=where, unlike=unlike or None, mean=mean, expand=expand, exact=exact)
     for sentence in sentences(opened.problems):
         tell(sentence)
     if html is not None:

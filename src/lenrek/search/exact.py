@@ -22,17 +22,18 @@ class Vectors:
     Attributes:
         ids: (rows,) int64, of the store.
         stored: (rows, dims), float32, float16 or int8: directions, of any length.
+        scales: (rows,) float32: one over each length, 0 for zeros.
     """
 
     ids: np.ndarray
     stored: np.ndarray
-    _scales: torch.Tensor = field(init=False, repr=False)
+    scales: torch.Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         rows = torch.from_numpy(self.stored)
         lengths = [block.float().norm(dim=1) for block in rows.split(BLOCK_ROWS)]
         length = torch.cat([torch.empty(0), *lengths])
-        object.__setattr__(self, "_scales", torch.where(length > 0, 1 / length, 0.0))
+        object.__setattr__(self, "scales", torch.where(length > 0, 1 / length, 0.0))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,7 +45,13 @@ class Vectors:
     def unit(self, first: int = 0, rows: int | None = None) -> torch.Tensor:
         """Some rows from `first`, or all, as unit vectors in float32; zeros stay zeros."""
         part = slice(first, None if rows is None else first + rows)
-        return torch.from_numpy(self.stored[part]).float() * self._scales[part, None]
+        return torch.from_numpy(self.stored[part]).float() * self.scales[part, None]
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """Unit vectors (*places.shape, dims), float32."""
+        flat = torch.from_numpy(places.ravel())
+        rows = torch.from_numpy(self.stored)[flat].float() * self.scales[flat, None]
+        return rows.numpy().reshape(*places.shape, self.stored.shape[1])
 
     def nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """For each unit query (queries, dims) the positions and cosines of the k nearest rows, nearest first.
@@ -72,7 +79,7 @@ class Vectors:
         rows, first = torch.from_numpy(self.stored), 0
         while first < len(self) and k:
             block = slice(first, first + (BLOCK_ROWS if first else max(FIRST_ROWS, k)))
-            found = similarities(rows[block], self._scales[block], queries)
+            found = similarities(rows[block], self.scales[block], queries)
             best, places = _merged(best, places, found, first)
             first = block.stop
         return places.numpy(), best.numpy()

@@ -18,6 +18,7 @@ from lenrek.data.source import Problem
 from lenrek.data.stream import StreamedSamples
 from lenrek.errors import DataError, OptionError
 from lenrek.search import records, table
+from lenrek.search.approximate import drop_index, refresh
 from lenrek.search.collection import Collection, Facts, open_collection
 from lenrek.search.embedding import Embedder, EmbeddingConfig
 from lenrek.search.lock import sole_writer
@@ -109,6 +110,7 @@ def index(
             done = _begun(database, uri, data, network, _called(model), config or EmbeddingConfig(), say)
         if not len(done.store):
             raise DataError(f"{WHO}: none of the samples could be read:\n  {done.problems[-1].message}")
+    refresh(done.store, say)  # when others may write again
     done.seconds = time.perf_counter() - start
     return done
 
@@ -142,6 +144,7 @@ def update(store: Store, *, data: Any = None, verify: bool = False, say: Say | N
         store.delete([*gone, *broken])
         done.removed = len(gone) + len(broken)
         done.problems = collection.source.problems
+    refresh(store, say)
     done.seconds = time.perf_counter() - start
     return done
 
@@ -226,6 +229,7 @@ def _begun(
         projection=projection,
         weights=network_bytes(network),
     )
+    drop_index(uri)
     database.create_table(ABOUT, settings.to_rows(), mode="overwrite")
     database.create_table(IMAGES, schema=records.schema(settings.dims, config.storage), mode="overwrite")
     store = Store(uri, network)
@@ -254,6 +258,7 @@ def _continued(
         raise OptionError(f"{WHO}: {shown(uri)} was made with other options: {settings.config}.")
     if not _holds(database, IMAGES):
         images = records.schema(settings.dims, settings.config.storage)
+        drop_index(uri)  # new rows may get the ids of those that it knows
         database.create_table(IMAGES, schema=images, mode="overwrite")
     store = Store(uri, network)
     collection = open_collection(data, settings.contract, WHO)

@@ -8,13 +8,15 @@ import numpy as np
 
 from lenrek.data.problems import sentences
 from lenrek.data.shown import few, shown
+from lenrek.data.source import Problem
 from lenrek.data.stream import StreamedSamples
 from lenrek.data.unlabelled import unlabelled_source
-from lenrek.errors import DataError, OptionError
+from lenrek.errors import DataError, OptionError, StoreError
 from lenrek.search.exact import Vectors
 from lenrek.search.hits import Hit, Hits
 
 if TYPE_CHECKING:
+    from lenrek.search.approximate import Approximate
     from lenrek.search.store import Store
 
 WHO = "search"
@@ -22,7 +24,7 @@ HIT_COLUMNS = ("path", "label", "part", "width", "height")
 
 
 def search(
-    store: Store, queries: Any, k: int, *, where: str | None, unlike: Any, mean: bool, expand: int
+    store: Store, queries: Any, k: int, *, where: str | None, unlike: Any, mean: bool, expand: int, exact: bool
 ) -> list[Hits]:
     """As `Store.search`."""
     if k < 1:
@@ -37,11 +39,37 @@ def search(
         names = [f"{name}, unlike {few(others)}" for name in names]
         vectors = vectors - away.mean(0, keepdims=True)
     vectors = _checked(names, vectors)
-    among = store.vectors(where)
+    index = None if where is not None or exact else _index_for(store, max(k, expand))
+    if index is not None:
+        try:
+            return _found(store, names, vectors, index, k, expand)
+        except StoreError as error:
+            _searched_exactly(store, error)
+    return _found(store, names, vectors, store.vectors(where), k, expand)
+
+
+def _found(
+    store: Store, names: list[str], vectors: np.ndarray, among: Vectors | Approximate, k: int, expand: int
+) -> list[Hits]:
     if expand:
         vectors = expanded(vectors, among, expand)
     places, cosines = among.nearest(vectors, k)
     return hits_of(store, names, vectors, among.ids[places], cosines)
+
+
+def _index_for(store: Store, k: int) -> Approximate | None:
+    try:
+        found = store.approximate()
+    except StoreError as error:
+        _searched_exactly(store, error)
+        return None
+    return found if found is not None and found.lists.lists_for(k) is not None else None
+
+
+def _searched_exactly(store: Store, error: StoreError) -> None:
+    """A damaged index costs time, and nothing else."""
+    hint = f"Hint: lenrek index approximate {shown(store.path)} builds it anew."
+    store.problems = [*store.problems, Problem("note", f"{error}: all rows were compared instead.\n  {hint}")]
 
 
 def embed(store: Store, inputs: Any) -> tuple[list[str], np.ndarray]:
@@ -69,14 +97,13 @@ def project(store: Store, vectors: Any) -> np.ndarray:
     return (vectors if projection is None else projection(vectors)).numpy()
 
 
-def expanded(vectors: np.ndarray, among: Vectors, count: int) -> np.ndarray:
+def expanded(vectors: np.ndarray, among: Vectors | Approximate, count: int) -> np.ndarray:
     """The mean of each unit vector and its `count` nearest rows, those weighted by their cosine.
 
     Source: Radenović, Tolias & Chum 2019, arXiv:1711.02512, §3.4 (weighted query expansion).
     """
     places, cosines = among.nearest(vectors, count)
-    near = among.stored[places].astype(np.float32)
-    near /= np.maximum(np.linalg.norm(near, axis=2, keepdims=True), 1e-12)
+    near = among.at(places)
     total = vectors + (np.maximum(cosines, 0)[:, :, None] * near).sum(1)
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 

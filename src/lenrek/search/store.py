@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lenrek.data.source import Problem
+    from lenrek.search.approximate import Approximate
     from lenrek.search.evaluation import SearchEvaluation
     from lenrek.search.hits import Hits
     from lenrek.search.indexing import Indexed
+    from lenrek.search.inverted import Measured
     from lenrek.search.neighbourhood import Group, Odd
     from lenrek.training.classifier import Prediction
 
@@ -79,23 +81,65 @@ class Store:
             if getattr(self, "_loaded", (None, None))[0] != self._rows.version:
                 self._loaded = (self._rows.version, self._read_vectors())
             return self._loaded[1]
-        every = self.vectors()
-        ids = np.concatenate([
-            np.empty(0, np.int64),
-            *(batch.column(table.ROW_ID).to_numpy().astype(np.int64) for batch in self._rows.scan([], where)),
-        ])  # fmt: skip
-        return every.only(np.isin(every.ids, ids))
+        if getattr(self, "_loaded", (None, None))[0] != self._rows.version:
+            return self._read_vectors(where)
+        return self._loaded[1].only(np.isin(self._loaded[1].ids, self.ids(where)))
 
-    def _read_vectors(self) -> Vectors:
-        count, dims = len(self._rows), self.settings.dims
+    def ids(self, where: str | None = None) -> np.ndarray:
+        """Ids of the rows that `where` leaves, int64, in their order."""
+        found = [batch.column(table.ROW_ID).to_numpy().astype(np.int64) for batch in self._rows.scan([], where)]
+        return np.concatenate([np.empty(0, np.int64), *found])
+
+    def vectors_of(self, ids: np.ndarray) -> Vectors:
+        """The vectors of the rows with these ids, sorted, in memory."""
+        dims, storage = self.settings.dims, self.settings.config.storage
+        found = self._rows.take_vectors(ids, dims) if len(ids) else np.empty((0, dims), storage)
+        return Vectors(ids, found)
+
+    def _read_vectors(self, where: str | None = None) -> Vectors:
+        count, dims = self._rows.count(where), self.settings.dims
         ids, found = np.empty(count, np.int64), np.empty((count, dims), self.settings.config.storage)
         done = 0
-        for batch in self._rows.scan(["vector"]):
+        for batch in self._rows.scan(["vector"], where):
             part = slice(done, done + batch.num_rows)
             ids[part] = batch.column(table.ROW_ID).to_numpy()
             found[part] = table.vectors_of(batch.column("vector"), dims)
             done += batch.num_rows
         return Vectors(ids, found)
+
+    def approximate(self) -> Approximate | None:
+        """The rows as the approximate index finds them, and what it does not know beside it; None without an index.
+
+        Raises:
+            StoreError: the index is damaged; `build_index` makes it anew.
+        """
+        from lenrek.search.approximate import open_approximate, stamp
+
+        now = (self._rows.version, stamp(self.path))
+        if getattr(self, "_indexed", (None, None))[0] != now:
+            self._indexed = (now, open_approximate(self))
+        return self._indexed[1]
+
+    def build_index(self, *, recall: float | None = None, say: Any = None) -> tuple[Measured, ...]:
+        """Build an index, by which `search` looks through some of the rows instead of all of them.
+
+        For collections that are too large to be compared as a whole. Others may search and write meanwhile. Rows that
+        are added later are compared one by one, until `lenrek.index` or `update` finds that they are more than 5 % and
+        builds it again; rows that are removed or changed are never found as what they were.
+
+        Args:
+            recall: share of the true 10 (and 100) nearest that is to be found, 0.95 where None. It is measured on rows
+                that ask for the others, and as many lists are looked through as that takes.
+            say: told in sentences what goes on.
+        Returns:
+            What was measured, for 10 and for 100 nearest. More than 100 are always searched exactly.
+        Raises:
+            OptionError: fewer than 1,000 rows, or a recall that cannot be aimed at.
+            StoreError: another process is building, or the disk is full.
+        """
+        from lenrek.search.approximate import build_index
+
+        return build_index(self, recall, say or (lambda sentence: None))
 
     def search(
         self,
@@ -106,6 +150,7 @@ class Store:
         unlike: Any = None,
         mean: bool = False,
         expand: int = 0,
+        exact: bool = False,
     ) -> list[Hits]:
         """The k nearest rows of each query, by the cosine of the angle between vectors.
 
@@ -116,6 +161,7 @@ class Store:
             mean: one search by the mean of all queries, instead of one for each.
             expand: the mean of each query with its so many nearest rows is searched for instead: finds more of the same
                 kind, where the first ones found are of it.
+            exact: compare all rows even where there is an index. With `where`, and for k above 100, that is always so.
         Raises:
             DataError: no query can be read.
             OptionError: k below 1, or a filter that cannot be understood.
@@ -123,7 +169,7 @@ class Store:
         """
         from lenrek.search.query import search
 
-        return search(self, queries, k, where=where, unlike=unlike, mean=mean, expand=expand)
+        return search(self, queries, k, where=where, unlike=unlike, mean=mean, expand=expand, exact=exact)
 
     def update(self, *, data: Any = None, verify: bool = False, say: Any = None) -> Indexed:
         """Add what is new in the collection, embed what has changed, remove what is gone.

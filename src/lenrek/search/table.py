@@ -72,7 +72,10 @@ class Table:
         return self.inner.schema
 
     def count(self, where: str | None) -> int:
-        return self.inner.count_rows() if where is None else self._tried(where, lambda: self.inner.count_rows(where))
+        if where is None:
+            return len(self)
+        checked = checked_filter(where)
+        return self._tried(where, lambda: self.inner.count_rows(checked))
 
     def scan(self, columns: Sequence[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
         """Batches of some columns and `_rowid`, in the order of the rows, in bounded memory.
@@ -104,6 +107,14 @@ class Table:
         )
         rows = {row.pop(ROW_ID): row for row in found}
         return [rows[int(one)] for one in ids]
+
+    def take_vectors(self, ids: np.ndarray, dims: int) -> np.ndarray:
+        """The vectors (ids, dims) of the rows with these ids, which are sorted and each there once."""
+        found = self._tried(
+            None, lambda: self.inner.take_row_ids(ids.tolist()).select(["vector"]).with_row_id().to_arrow()
+        )
+        order = np.argsort(found.column(ROW_ID).to_numpy())
+        return vectors_of(found.column("vector"), dims)[order]
 
     def append(self, rows: pa.Table) -> None:
         """Add rows, all or none."""
