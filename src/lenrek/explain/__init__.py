@@ -29,6 +29,7 @@ _HOMES = {
     "channel": "lenrek.explain.features.objective",
     "direction": "lenrek.explain.features.objective",
     "class_logit": "lenrek.explain.features.objective",
+    "filter_health": "lenrek.explain.features.health",
 }
 __all__ = [*_HOMES]
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from lenrek.explain.evidence.result import Evidence
     from lenrek.explain.evidence.score_cam import score_cam
     from lenrek.explain.features.filters import filters
+    from lenrek.explain.features.health import filter_health
     from lenrek.explain.features.maps import feature_maps
     from lenrek.explain.features.objective import channel, class_logit, direction
     from lenrek.explain.features.patches import strongest_patches

@@ -30,8 +30,8 @@ def spectrum_scale(size: tuple[int, ...], decay: float) -> Tensor:
     for place, one in enumerate(axes):
         squares = squares + one.square().reshape([-1 if place == axis else 1 for axis in range(len(axes))])
     scale = squares.sqrt().clamp(min=1 / max(size)).pow(-decay)
-    # Power in the plane of a coefficient of power 1: it and its mirror image add up; of those at the borders, which have
-    # none, only the real half counts.
+    # Power in the plane of a coefficient of power 1: it and its mirror image add up; of those at the borders, which
+    # have none, the real half counts.
     power = torch.full_like(scale, 2.0)
     power[..., 0] = 0.5
     if size[-1] % 2 == 0:
