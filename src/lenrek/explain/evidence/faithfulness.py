@@ -92,7 +92,7 @@ def deletion_insertion(
         steps: parts into which the positions are divided.
         baseline: what stands where samples were deleted, normalised as x; as for `integrated_gradients`.
         start: as x, what insertion begins with; by default x blurred by a Gaussian of a standard deviation of 5/224 of
-            each axis, at least one sample.
+            each axis, at least three samples.
         random_orders: how many to average.
         seed: of the random orders, and of the order among equal values.
         batch_size: inputs at once.

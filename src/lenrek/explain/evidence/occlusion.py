@@ -18,7 +18,8 @@ from lenrek.explain.evidence.target import Target, classes_of, read_target
 from lenrek.geometry.axes import is_integer
 
 WHO = "occlusion"
-SHARE = 8  # by default a window is an eighth of the axis
+SHARES = {1: 32, 2: 8}  # of each axis, by the number of axes, is a window by default
+LEAST_SHARE = 4  # of three axes: there are many windows
 
 
 def occlusion(
@@ -37,7 +38,8 @@ def occlusion(
 
     Args:
         model, x, target: as for `grad_cam`.
-        window: its size in samples, one for all axes or one for each; by default an eighth of the axis.
+        window: its size in samples, one for all axes or one for each; by default a 32nd of a signal, an
+            eighth of each axis of an image, a fourth of each axis of a volume.
         stride: from window to window; by default half of the window.
         baseline: what covers, as for `integrated_gradients`.
         batch_size: covered inputs at once.
@@ -60,7 +62,8 @@ def occlusion(
         samples = samples_for(network, x, WHO)
         cover = read_baseline(baseline, samples, WHO)
         size = tuple(samples.shape[2:])
-        windows = _per_axis("window", window, tuple(max(1, n // SHARE) for n in size), size)
+        share = SHARES.get(len(size), LEAST_SHARE)
+        windows = _per_axis("window", window, tuple(max(1, n // share) for n in size), size)
         strides = _per_axis("stride", stride, tuple(max(1, n // 2) for n in windows), windows)
         scores = scores_of(network, samples, WHO)
         chosen = read_target(target, scores, classes_of(model), WHO)
