@@ -83,7 +83,7 @@ class Samples:
                 f"studio: {source.name} holds {source.kind}s, which are {NDIM[source.kind]}-D, but the network takes "
                 f"{len(contract.size)}-D samples."
             )
-        values = np.ascontiguousarray(source.reader.read(index, contract))
+        values = np.array(source.reader.read(index, contract), order="C")  # a copy, as PyTorch wants to own it
         return Sample(id_, shown(source.names[index]), values, source.classes[source.labels[index]])
 
     def add(self, content: bytes, name: str) -> Sample:
@@ -99,7 +99,7 @@ class Samples:
                 f"studio: the network takes {len(contract.size)}-D samples, and an image is 2-D.\n"
                 "  Hint: choose a sample of the data; lenrek studio MODEL --data DATA names it."
             )
-        values = np.ascontiguousarray(decode_image(content, Path(name), contract))
+        values = np.array(decode_image(content, Path(name), contract), order="C")
         id_ = f"{UPLOAD}-{hashlib.sha256(content).hexdigest()[:16]}"
         sample = Sample(id_, shown(name), values, content=content)
         with self._lock:

@@ -82,10 +82,12 @@ class Session:
 
     @property
     def trained(self) -> bool:
-        """Whether the network's weights come from a file."""
-        from lenrek.models.registry import ARCHITECTURES
+        """Whether the network's weights come from a file, and not from a generator of random numbers."""
+        from lenrek.models.create import list_models
+        from lenrek.models.pretrained import SHIPPED
 
-        return not (self.model_name in ARCHITECTURES and not Path(str(self.model_name)).exists())
+        name = str(self.model_name)
+        return name not in list_models() or Path(name).exists() or (SHIPPED / f"{name}.safetensors").exists()
 
     @cached_property
     def samples(self) -> Samples:
@@ -117,11 +119,9 @@ class Session:
             return self._opened[name]
 
     def _open_classifier(self) -> Classifier:
-        import torch
-
-        from lenrek.models.create import create_model
         from lenrek.models.model_file import load_model
         from lenrek.models.pretrained import load_pretrained
+        from lenrek.studio.fresh import fresh_network
         from lenrek.training.classifier import Classifier
 
         name = self.model_name
@@ -129,9 +129,7 @@ class Session:
             raise OptionError(f"{WHO}: no network was named.\n  Hint: lenrek studio MODEL, or a run's folder.")
         about: dict[str, Any] = {}
         if not self.trained:
-            torch.manual_seed(0)
-            channels = 1 if self.data_name == OWN_DATA else 3
-            network = create_model(name, num_classes=10, in_channels=channels).eval()
+            network = fresh_network(name, None if self.data_name is None else self.source)
         elif Path(name).exists():
             network, header = load_model(name)
             about = header.get("training", {})

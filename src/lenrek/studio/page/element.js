@@ -7,11 +7,11 @@ const DRAWN = new Set(["svg", "g", "rect", "path", "line", "circle", "text", "ti
 export function h(tag, attributes = {}, ...children) {
   const made = DRAWN.has(tag) ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (value === null || value === undefined || value === false) continue;
+    if (value === null || value === undefined || (value === false && !name.startsWith("aria-"))) continue;
     if (typeof value === "function") made.addEventListener(name.slice(2).toLowerCase(), value);
     else if (name === "style") Object.assign(made.style, value);
     else if (name === "value" || name === "checked" || name === "disabled" || name === "selected") made[name] = value;
-    else made.setAttribute(name, value === true ? "" : String(value));
+    else made.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
   }
   made.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
   return made;

@@ -1,6 +1,6 @@
 // The frame around the views: tabs, links, colours.
 
-import { apiOf } from "./api.js";
+import { apiOf, Refused } from "./api.js";
 import { fill, h, tell } from "./element.js";
 import { readLink, State } from "./state.js";
 
@@ -37,7 +37,10 @@ async function show(view) {
   document.title = `${view.title} – lenrek studio`;
   if (view.mounted === null) {
     view.mounted = import(`./views/${view.name}.js`).then((module) => module.mount(view.panel, apiOf(view.name), view.state));
-    view.mounted.catch((error) => fill(view.panel, h("p", { class: "error", role: "alert" }, error.message)));
+    view.mounted.catch((error) => {
+      if (!(error instanceof Refused)) console.error(error);
+      fill(view.panel, h("p", { class: "error", role: "alert" }, error.message));
+    });
   } else {
     (await view.mounted)?.restore?.();
   }
@@ -96,5 +99,5 @@ colour(remembered());
 follow();
 
 apiOf("").json("/about").then((about) => {
-  document.getElementById("subject").textContent = about.model ?? "";
+  document.getElementById("subject").textContent = (about.model ?? "").split(/[\\/]/).at(-1);
 });

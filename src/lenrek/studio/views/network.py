@@ -2,31 +2,109 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+import numpy as np
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 
+from lenrek.errors import OptionError
+from lenrek.studio.binary import DESCRIBED, binary
+from lenrek.studio.recording import Recordings
 from lenrek.studio.session import Session
+
+Scale = Literal["common", "own"]
+SVG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {}}, "description": "A drawing."}}
 
 
 def router(session: Session) -> APIRouter:
     """The routes of the view."""
     routes = APIRouter()
+    recordings = Recordings(session)
 
+    @cache
     def find_layers() -> dict[str, Any]:
+        from lenrek.explain.features.weights import convolutions
         from lenrek.explain.receptive import receptive_field
         from lenrek.explain.summary import summary
 
         classifier = session.classifier
         found = summary(classifier.network).to_dict()
         fields = {layer["name"]: layer["fields"] for layer in receptive_field(classifier.network).to_dict()["layers"]}
+        with_filters = set(convolutions(classifier.network))
+        axes = len(classifier.contract.size)
         for row in found["rows"]:
-            row["fields"] = fields.get(row["name"], [])
-        return found | {"contract": classifier.contract.to_json(), "architecture": classifier.architecture}
+            row["fields"] = fields.get(row["name"], [])[:axes]
+            row["filters"] = row["name"].partition("#")[0] in with_filters
+        return found | {
+            "architecture": classifier.architecture,
+            "trained": session.trained,
+            "contract": classifier.contract.to_json(),
+        }
 
     @routes.get("/layers")
     async def layers(request: Request) -> dict[str, Any]:
         """Every layer: volumes, parameters, multiply-accumulates, and per axis of the input its receptive field."""
         return await session.calls.run(request, find_layers)
 
+    @routes.get("/recorded")
+    async def recorded(request: Request, sample: str) -> dict[str, Any]:
+        """The layers that have maps of a sample, with their shapes; from then on `maps` has them at hand."""
+        found = await session.calls.run(request, recordings.__getitem__, sample)
+        return {
+            "layers": {name: list(values.shape) for name, values in found.layers.items()},
+            "time_s": found.time_s,
+        }
+
+    @routes.get("/maps", responses=DESCRIBED, response_class=Response)
+    async def maps(request: Request, sample: str, layer: str = "") -> Response:
+        """What a layer computes of a sample: (channels, *size)."""
+        return binary(await session.calls.run(request, lambda: recordings[sample][layer].numpy()))
+
+    @routes.get("/map")
+    async def one_map(
+        request: Request, sample: str, channel: Annotated[int, Query(ge=0)], layer: str = ""
+    ) -> dict[str, Any]:
+        """One channel of a layer's maps, as numbers."""
+
+        def find() -> dict[str, Any]:
+            values = recordings[sample][layer]
+            if channel >= len(values):
+                raise OptionError(f"studio: channel is {channel}, but {layer or 'the output'} has {len(values)}.")
+            return {"layer": layer, "channel": channel, "values": values[channel].tolist()}
+
+        return await session.calls.run(request, find)
+
+    @routes.get("/maps.svg", responses=SVG, response_class=Response)
+    async def maps_sheet(request: Request, sample: str, layer: str = "", scale: Scale = "common") -> Response:
+        """The strongest maps of a layer, drawn on one sheet."""
+
+        def draw() -> str:
+            from lenrek.explain.features.maps import FeatureMaps
+
+            values = recordings[sample][layer].numpy()
+            norms = np.sqrt(np.square(values.reshape(len(values), -1), dtype=np.float64).mean(1))
+            order = np.argsort(-norms, kind="stable")
+            return FeatureMaps(layer, values, norms, order).sheet(scale=scale).to_svg()
+
+        return svg(await session.calls.run(request, draw))
+
+    @routes.get("/filters.svg", responses=SVG, response_class=Response)
+    async def filter_sheet(request: Request, layer: str, scale: Scale = "common") -> Response:
+        """The filters of a convolution, drawn on one sheet."""
+
+        def draw() -> str:
+            from lenrek.explain.features.filters import filters
+
+            return filters(session.classifier, layer.partition("#")[0]).sheet(scale=scale).to_svg()
+
+        return svg(await session.calls.run(request, draw))
+
     return routes
+
+
+def svg(text: str) -> Response:
+    """A drawing that is an image and nothing else: were it opened alone, its scripts would not run."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+    return Response(text, media_type="image/svg+xml", headers={"content-security-policy": policy})
