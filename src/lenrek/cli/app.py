@@ -31,6 +31,7 @@ from lenrek.cli.index import FirstIsData, approximate, build, remove, update
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.receptive import receptive_field
+from lenrek.cli.robustness import robustness
 from lenrek.cli.search import search
 from lenrek.cli.search_eval import search_eval
 from lenrek.cli.spectrum import spectrum
@@ -70,6 +71,7 @@ for command in (
     evaluate,
     predict,
     explain,
+    robustness,
     export,
     search,
     search_eval,

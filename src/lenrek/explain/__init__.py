@@ -22,6 +22,10 @@ _HOMES = {
     "Faithfulness": "lenrek.explain.evidence.faithfulness",
     "randomization_check": "lenrek.explain.evidence.randomization",
     "RandomizationCheck": "lenrek.explain.evidence.randomization",
+    "fgsm": "lenrek.explain.adversarial.attacks",
+    "pgd": "lenrek.explain.adversarial.attacks",
+    "robustness": "lenrek.explain.adversarial.measure",
+    "Robustness": "lenrek.explain.adversarial.measure",
     "filters": "lenrek.explain.features.filters",
     "feature_maps": "lenrek.explain.features.maps",
     "strongest_patches": "lenrek.explain.features.patches",
@@ -34,6 +38,8 @@ _HOMES = {
 __all__ = [*_HOMES]
 
 if TYPE_CHECKING:
+    from lenrek.explain.adversarial.attacks import fgsm, pgd
+    from lenrek.explain.adversarial.measure import Robustness, robustness
     from lenrek.explain.evidence.cam import grad_cam, grad_cam_plus_plus, layer_cam
     from lenrek.explain.evidence.faithfulness import Faithfulness, deletion_insertion
     from lenrek.explain.evidence.integrated_gradients import integrated_gradients
