@@ -34,6 +34,9 @@ _HOMES = {
     "direction": "lenrek.explain.features.objective",
     "class_logit": "lenrek.explain.features.objective",
     "filter_health": "lenrek.explain.features.health",
+    "field_on_sample": "lenrek.explain.features.field_on_sample",
+    "sample_vectors": "lenrek.explain.features.vectors",
+    "latent_map": "lenrek.explain.features.latent_map",
 }
 __all__ = [*_HOMES]
 
@@ -48,12 +51,15 @@ if TYPE_CHECKING:
     from lenrek.explain.evidence.randomization import RandomizationCheck, randomization_check
     from lenrek.explain.evidence.result import Evidence
     from lenrek.explain.evidence.score_cam import score_cam
+    from lenrek.explain.features.field_on_sample import field_on_sample
     from lenrek.explain.features.filters import filters
     from lenrek.explain.features.health import filter_health
+    from lenrek.explain.features.latent_map import latent_map
     from lenrek.explain.features.maps import feature_maps
     from lenrek.explain.features.objective import channel, class_logit, direction
     from lenrek.explain.features.patches import strongest_patches
     from lenrek.explain.features.synthesis import synthesize
+    from lenrek.explain.features.vectors import sample_vectors
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,8 @@ from torch import nn
 
 from lenrek.data.arrays import array_source
 from lenrek.errors import DataError, ModelError, OptionError
-from lenrek.explain.features.patches import strongest_patches
+from lenrek.explain.features.patches import sees, strongest_patches
+from lenrek.explain.receptive import receptive_field
 from lenrek.models.contract import InputContract
 
 
@@ -160,3 +161,20 @@ def test_what_is_refused() -> None:
         net[0].bias[0] = float("inf")
     with pytest.raises(DataError, match="not finite: are the weights"):
         strongest_patches(net, x, "0", 0)
+
+
+def test_channels_of_branches_that_meet_have_fields_of_their_own() -> None:
+    """Channel 0 sees one sample, channel 1 five; at the border of stride 2, too."""
+
+    class Fire(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.narrow, self.wide = nn.Conv1d(1, 1, 1, stride=2), nn.Conv1d(1, 1, 5, stride=2, padding=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([self.narrow(x), self.wide(x)], 1)
+
+    field = receptive_field(nn.Sequential(Fire()), (1, 16))["0"]
+    for place in range(8):
+        assert sees(field, (0, place)) == (range(2 * place, 2 * place + 1),)
+        assert sees(field, (1, place)) == (range(2 * place - 2, 2 * place + 3),)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.drawing.tile import curve_tile
@@ -20,7 +20,9 @@ from lenrek.explain.features.panels import (
     slices_in_words,
     value_tile,
 )
+from lenrek.explain.features.weights import is_convolution
 from lenrek.explain.layer_outputs import LayerOutputs, as_samples
+from lenrek.explain.network_of import contract_of
 
 WHO = "feature_maps"
 MOST_MAPS = 64
@@ -124,15 +126,16 @@ def feature_maps(model: Any, x: Any, layer: str = "") -> FeatureMaps:
     return FeatureMaps(layer, values, norms, np.argsort(-norms, kind="stable"))
 
 
-def one_sample(network: Any, x: Any, who: str = WHO) -> Tensor:
+def one_sample(network: nn.Module, x: Any, who: str = WHO) -> Tensor:
     """(1, channels, *size) of one sample with or without its batch axis.
 
     Raises:
         ShapeError: several samples.
     """
     given = x if isinstance(x, Tensor) else np.asarray(x)
-    contract = getattr(network, "contract", None)
-    axes = None if contract is None else len(contract.size)
+    contract = contract_of(network)
+    layers: Any = (module for module in network.modules() if is_convolution(module))
+    axes = next((module.weight.ndim - 2 for module in layers), None) if contract is None else len(contract.size)
     unbatched = given.ndim == axes + 1 if axes is not None else given.shape[0] != 1 or given.ndim == 2
     samples = as_samples(given[None] if unbatched else given, who)
     if len(samples) != 1:

@@ -11,7 +11,15 @@ from torch import Tensor
 from lenrek.explain.record import Call, Trace, Volume
 
 NORMS = ("native_batch_norm", "_native_batch_norm_legit", "native_group_norm", "native_layer_norm")
-PASSED = ("max_pool", "adaptive_max_pool", "view", "_unsafe_view", "clone", "squeeze", "unsqueeze")  # change no sign, or no value at all
+PASSED = (
+    "max_pool",
+    "adaptive_max_pool",
+    "view",
+    "_unsafe_view",
+    "clone",
+    "squeeze",
+    "unsqueeze",
+)  # change no sign, or no value at all
 FLAT = 0.01  # a value this near to a limit counts as at it, as a share of the nonlinearity's range
 LN99 = 4.595  # 1 / (1 + e^4.595) = 0.01
 
