@@ -59,7 +59,10 @@ def gradient_at(maps: Tensor, scores: Tensor, target: Tensor, layer: str, who: s
         ModelError: the scores do not depend on the layer.
     """
     chosen = scores.gather(1, target[:, None]).sum()
-    (gradient,) = torch.autograd.grad(chosen, maps, allow_unused=True) if chosen.requires_grad else (None,)
+    try:
+        (gradient,) = torch.autograd.grad(chosen, maps, allow_unused=True) if chosen.requires_grad else (None,)
+    except RuntimeError as error:  # a module that writes over what its neighbour's gradient needs
+        raise ModelError(f"{who}: the network cannot be differentiated: {str(error).partition(': [')[0]}.") from error
     if gradient is None:
         raise ModelError(
             f"{who}: no score of the network depends on layer {layer!r} by a way that has a gradient.\n"
