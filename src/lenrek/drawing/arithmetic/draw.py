@@ -143,7 +143,7 @@ def as_drawing(work: Work, show: Show = "numbers", title: str | None = None, who
     def scene(step: int | None) -> Scene:
         return lay_out(work, Taste(show, title, growing=step is None, only=step))
 
-    return Drawing(scene, len(work.steps), _best_step(work), who, _record(work))
+    return Drawing(scene, len(work.steps), best_step(work), who, _record(work))
 
 
 def _record(work: Work) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _record(work: Work) -> dict[str, Any]:
         "in_shape": [len(work.x), *work.in_size],
         "out_shape": list(work.y.shape),
         "size": size_sums(work),
-        "input": _samples(work).tolist(),
+        "input": numbers_of(work).tolist(),
         "kernel": None if work.weight is None else work.weight.tolist(),
         "bias": None if work.bias is None else work.bias.tolist(),
         "output": work.y.tolist(),
@@ -160,12 +160,12 @@ def _record(work: Work) -> dict[str, Any]:
     }
 
 
-def _samples(work: Work) -> np.ndarray:
+def numbers_of(work: Work) -> np.ndarray:
     """The input without what lies around and between its samples."""
     return work.x[:, work.kinds == SAMPLE].reshape(len(work.x), *work.in_size)
 
 
-def _best_step(work: Work) -> int:
+def best_step(work: Work) -> int:
     """The step nearest to the middle of those that read the most samples of the input."""
     reads = [sum(work.kinds[term.cell[1:]] == SAMPLE for term in step.terms) for step in work.steps]
     middle = (len(reads) - 1) / 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -12,7 +12,7 @@ import numpy as np
 from lenrek.drawing.arithmetic.block import Block
 from lenrek.drawing.arithmetic.values import axes_words, written
 from lenrek.drawing.arithmetic.words import TITLES, in_words, size_sums, subtitle, sum_lines
-from lenrek.drawing.arithmetic.work import NOTHING, SAMPLE, Step, Work
+from lenrek.drawing.arithmetic.work import NOTHING, SAMPLE, Step, Term, Work
 from lenrek.drawing.scene.shapes import Box, Line, Said, Scene, Shape, width_of, words
 
 Show = Literal["numbers", "colours", "both"]
@@ -162,12 +162,12 @@ class _Layout:
             if colours and kind != NOTHING:
                 share = (1.0 if kind == SAMPLE else 0.5) * abs(value) / most
                 yield self._box(self.x, cell, "ground")
-                yield self._box(self.x, cell, "less" if value < 0 else "more", share)
+                yield self._box(self.x, cell, "less" if value < 0 else "more", share, self._sample(cell))
             else:
-                yield self._box(self.x, cell, kind)
+                yield self._box(self.x, cell, kind, holds=self._sample(cell))
         if work.weight is not None and not self._slides:
             for cell in self.k.cells():
-                yield self._box(self.k, cell, "kernel")
+                yield self._box(self.k, cell, "kernel", holds=_named("w", cell) if len(work.y) == 1 else "")
         most = (float(np.abs(work.y).max()) or 1.0) / deepest
         for cell in self.y.cells():
             number = int(np.ravel_multi_index(cell, work.y.shape))
@@ -177,9 +177,20 @@ class _Layout:
             if colours:
                 value = float(work.y[cell])
                 role = "less" if value < 0 else "more"
-                yield replace(self._box(self.y, cell, role, abs(value) / most), steps=when)
+                yield replace(self._box(self.y, cell, role, abs(value) / most, _named("y", cell)), steps=when)
             else:
-                yield replace(self._box(self.y, cell, "output"), steps=when)
+                yield replace(self._box(self.y, cell, "output", holds=_named("y", cell)), steps=when)
+
+    def _sample(self, cell: tuple[int, ...]) -> str:
+        """The name of a sample of the input by its place among the samples; none for what lies around and between."""
+        if self.work.kinds[cell[1:]] != SAMPLE:
+            return ""
+        apart = [
+            max(1, (len(places) - 1) // max(1, n - 1))
+            for places, n in zip(self.work.extent, self.work.in_size, strict=True)
+        ]
+        index = [(i - places[0]) // s for i, places, s in zip(cell[1:], self.work.extent, apart, strict=True)]
+        return _named("x", (cell[0], *index))
 
     def _outlines(self) -> Iterator[Shape]:
         """Around the samples and the outputs, where colours alone would not tell them from what lies around."""
@@ -188,9 +199,9 @@ class _Layout:
                 for x, y, width, height in block.frames(channel, covers or [range(n) for n in block.shape[1:]]):
                     yield Box(role=role, x=x, y=y, width=width, height=height)
 
-    def _box(self, block: Block, cell: tuple[int, ...], role: str, strength: float = 1.0) -> Box:
+    def _box(self, block: Block, cell: tuple[int, ...], role: str, strength: float = 1.0, holds: str = "") -> Box:
         x, y = block.corner(cell)
-        return Box(role=role, x=x, y=y, width=block.cell, height=block.cell, strength=strength)
+        return Box(role=role, x=x, y=y, width=block.cell, height=block.cell, strength=strength, cell=holds)
 
     def _texts(self) -> Iterator[Shape]:
         """Title, names and numbers."""
@@ -331,12 +342,16 @@ class _Layout:
             block = replace(self.k, x=self.x.x)
             for term in step.terms[start:end]:
                 cell = (number, term.cell[1])
-                yield self._box(block, cell, "kernel")
+                yield self._box(block, cell, "kernel", holds=self._tap(number, term))
                 if self.taste.show != "colours" or work.weight is not None:
                     yield self._number(block, cell, term.weight, "ink")
         left = self.x.corner((channels[0], step.covers[0][0]))[0]
         yield words(left - 12, self.k.y + self.k.height / 2, (Said("kernel", "orange"),), "orange", size=15,
                     anchor="end", bold=True)  # fmt: skip
+
+    def _tap(self, channel: int, term: Term) -> str:
+        """The name of a kernel's cell, where there is one kernel only."""
+        return _named("w", (channel, *term.tap[2:])) if term.tap and len(self.work.y) == 1 else ""
 
     def _kernel_texts(self, channel: int) -> Iterator[Shape]:
         """The kernel of one output channel, and a veil over the channels that it does not read."""
@@ -365,3 +380,7 @@ class _Layout:
         each = len(self.work.steps) // len(self.work.y)
         for channel in range(len(self.work.y)):
             yield channel, range(channel * each, (channel + 1) * each)
+
+
+def _named(volume: str, cell: Iterable[int]) -> str:
+    return f"{volume}:{','.join(map(str, cell))}"

@@ -71,8 +71,15 @@ def style(theme: Theme) -> str:
     return rules
 
 
-def _rules(looks: dict[str, Look]) -> str:
-    return "".join(f".lenrek-drawing .{role}{{{_css(look)}}}\n" for role, look in looks.items())
+def page_style() -> str:
+    """The rules for a page that is dark where its root has data-theme="dark", or where the reader prefers it."""
+    font = f".lenrek-drawing text{{font-family:{FONT};font-variant-numeric:tabular-nums}}\n"
+    dark = [_rules(ROLES["dark"], f":root{which} ") for which in (':not([data-theme="light"])', '[data-theme="dark"]')]
+    return f"{font}{_rules(ROLES['light'])}@media(prefers-color-scheme:dark){{{dark[0]}}}\n{dark[1]}"
+
+
+def _rules(looks: dict[str, Look], within: str = "") -> str:
+    return "".join(f"{within}.lenrek-drawing .{role}{{{_css(look)}}}\n" for role, look in looks.items())
 
 
 def _css(look: Look) -> str:
@@ -129,9 +136,9 @@ def _shape(shape: Shape) -> Markup:
     if isinstance(shape, Box):
         return element(
             "rect",
-            *([element("title", shape.name)] if shape.name else []),
             class_=shape.role, x=shape.x, y=shape.y, width=shape.width, height=shape.height,
             rx=shape.radius or None, fill_opacity=shape.strength if shape.strength < 1 else None,
+            data_cell=shape.cell or None,
         )  # fmt: skip
     if isinstance(shape, Words):
         pieces = [

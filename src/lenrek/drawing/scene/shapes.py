@@ -31,7 +31,7 @@ class Box(Shape):
 
     Attributes:
         strength: from 0 to 1, how much of its fill covers the ground.
-        name: what is said when one points at it.
+        cell: which number it holds, for pages that let it be pointed at: the volume and its index, as x:0,2,3.
     """
 
     x: float
@@ -40,7 +40,7 @@ class Box(Shape):
     height: float
     radius: float = 0.0
     strength: float = 1.0
-    name: str = ""
+    cell: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

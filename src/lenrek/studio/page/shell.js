@@ -8,6 +8,7 @@ import { readLink, State } from "./state.js";
 const VIEWS = [
   { name: "network", title: "Network" },
   { name: "image", title: "Image" },
+  { name: "playground", title: "Playground" },
   { name: "runs", title: "Runs" },
 ];
 
