@@ -9,7 +9,7 @@ import typer
 
 from lenrek.cli.console import emit, table
 from lenrek.data.shown import tell
-from lenrek.errors import DataError, OptionError
+from lenrek.errors import OptionError
 
 if TYPE_CHECKING:
     from lenrek.explain.page.page import Explained
@@ -101,8 +101,6 @@ def _samples(question: Question, files: list[Path], target: str | None) -> tuple
         found.append(Sample(name, batch.x[0].numpy(), x, posterior, int(chosen[0])))
     for sentence in sentences(source.problems):
         tell(sentence)
-    if not found:
-        raise DataError(f"{WHO}: none of the files could be read.")
     return found, any(problem.kind == "damaged" for problem in source.problems)
 
 
