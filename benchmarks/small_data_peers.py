@@ -30,6 +30,7 @@ WEIGHTS = Path(os.environ.get("LENREK_WEIGHTS", "weights")) / "squeezenet1_1-ima
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 EPOCHS = {"few-flowers": 10, "most-flowers": 5}  # of fastai's fine_tune after its one frozen epoch
 Rows = list[dict[str, str]]
+os.environ["KERAS_BACKEND"] = "torch"  # read when Keras is imported
 
 
 def read(path: Path) -> Rows:
@@ -87,7 +88,6 @@ def with_fastai(rows: Rows, epochs: int, seed: int) -> float:
 
 def with_keras(rows: Rows, epochs: int, seed: int) -> float:
     """The same with Keras: `epochs` of the head on frozen features, then as many of all layers."""
-    os.environ["KERAS_BACKEND"] = "torch"
     import keras
     import numpy as np
     from keras import layers
