@@ -62,7 +62,7 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_the_pictures_are_what_their_script_draws() -> None:
-    for script in ("draw_windows.py", "draw_receptive.py"):
+    for script in ("draw_windows.py", "draw_receptive.py", "draw_arithmetic.py"):
         for name, draw in runpy.run_path(str(ROOT / "docs" / script))["PICTURES"].items():
             drawn = (ROOT / "docs" / name).read_text(encoding="utf-8")
             assert drawn == draw(), f"run python docs/{script}: {name} is out of date"

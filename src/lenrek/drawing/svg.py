@@ -14,7 +14,7 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
     <text class="label" text-anchor="end" x="12.35">a &lt; b</text>
     """
     written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(number(value) if isinstance(value, int | float) else value)}"'
+        f' {name.rstrip("_").replace("_", "-")}="{number(value) if isinstance(value, int | float) else escape(value)}"'
         for name, value in attributes.items()
         if value is not None
     )

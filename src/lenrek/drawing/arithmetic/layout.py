@@ -92,8 +92,12 @@ class _Layout:
         sizes_top = sum_top + max(map(len, sums.values())) * SUM_SIZE * LINE + 10
         lines = size_sums(work)
         height = sizes_top + len(lines) * 20 + MARGIN - 8
-        told = tuple(in_words(work, step) for step in work.steps)
-        scene = Scene(self.width, height, f"{self._title()}: {subtitle(work)}.", len(work.steps), told)
+        told = tuple(in_words(work, work.steps[n]) for n in chosen)
+        name = f"{self._title() or TITLES[work.kind]}: {subtitle(work)}."
+        if taste.only is not None:
+            scene = Scene(self.width, height, f"{name} {told[0]}")
+        else:
+            scene = Scene(self.width, height, name, len(work.steps), told)
         scene.under.extend(self._cells())
         if taste.show != "numbers":
             scene.under.extend(self._outlines())
@@ -150,7 +154,7 @@ class _Layout:
         return f"{name} {channels}{axes_words(size)}"
 
     def _name_width(self, place: int) -> float:
-        return width_of(self._name(place), 15)
+        return 1.1 * width_of(self._name(place), 15)  # bold
 
     def _cells(self) -> Iterator[Shape]:
         """Every cell once."""
@@ -169,8 +173,7 @@ class _Layout:
             for cell in self.k.cells():
                 yield self._box(self.k, cell, "kernel", holds=_named("w", cell) if len(work.y) == 1 else "")
         most = (float(np.abs(work.y).max()) or 1.0) / deepest
-        for cell in self.y.cells():
-            number = int(np.ravel_multi_index(cell, work.y.shape))
+        for number, cell in enumerate(self.y.cells()):
             when = range(number, len(work.steps)) if self.taste.growing and number else None
             if when is not None:
                 yield self._box(self.y, cell, "empty")
@@ -185,11 +188,7 @@ class _Layout:
         """The name of a sample of the input by its place among the samples; none for what lies around and between."""
         if self.work.kinds[cell[1:]] != SAMPLE:
             return ""
-        apart = [
-            max(1, (len(places) - 1) // max(1, n - 1))
-            for places, n in zip(self.work.extent, self.work.in_size, strict=True)
-        ]
-        index = [(i - places[0]) // s for i, places, s in zip(cell[1:], self.work.extent, apart, strict=True)]
+        index = [(i - first) // apart for i, (first, apart) in zip(cell[1:], self.work.lattice, strict=True)]
         return _named("x", (cell[0], *index))
 
     def _outlines(self) -> Iterator[Shape]:
@@ -228,8 +227,7 @@ class _Layout:
             if kind != NOTHING:
                 role = "ink" if kind == SAMPLE else "faint"
                 yield self._number(self.x, cell, float(work.x[cell]), role)
-        for cell in self.y.cells():
-            number = int(np.ravel_multi_index(cell, work.y.shape))
+        for number, cell in enumerate(self.y.cells()):
             when = range(number, len(work.steps)) if self.taste.growing and number else None
             yield replace(self._number(self.y, cell, float(work.y[cell]), "ink"), steps=when)
 

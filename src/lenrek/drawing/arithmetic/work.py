@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -84,11 +85,19 @@ class Work:
     def transposed(self) -> bool:
         return self.kind.endswith("_transposed")
 
-    @property
+    @cached_property
     def extent(self) -> tuple[range, ...]:
         """Per axis the cells from the first sample to the last."""
         samples = np.argwhere(self.kinds == SAMPLE)
         return tuple(range(int(a), int(b) + 1) for a, b in zip(samples.min(axis=0), samples.max(axis=0), strict=True))
+
+    @cached_property
+    def lattice(self) -> tuple[tuple[int, int], ...]:
+        """Per axis the cell of the first sample, and how many cells lie from one sample to the next."""
+        return tuple(
+            (places[0], (len(places) - 1) // (n - 1) if n > 1 else 1)
+            for places, n in zip(self.extent, self.in_size, strict=True)
+        )
 
     def kernel_of(self, output_channel: int) -> np.ndarray:
         """(in_channels/groups, *kernel_size): what one output channel is made with."""
