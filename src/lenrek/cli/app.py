@@ -25,9 +25,11 @@ from lenrek.cli.equivariance import equivariance
 from lenrek.cli.evaluate import evaluate
 from lenrek.cli.explain import explain
 from lenrek.cli.export import export
+from lenrek.cli.features import features
 from lenrek.cli.find_convolution import find_convolution
 from lenrek.cli.find_rate import find_rate
 from lenrek.cli.index import FirstIsData, approximate, build, remove, update
+from lenrek.cli.map import map as map_samples
 from lenrek.cli.models import models
 from lenrek.cli.predict import predict
 from lenrek.cli.receptive import receptive_field
@@ -71,6 +73,8 @@ for command in (
     evaluate,
     predict,
     explain,
+    features,
+    map_samples,
     robustness,
     export,
     search,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lenrek.explain.evidence.section import evidence_section
+from lenrek.explain.features.section import features_section, filters_section
 from lenrek.explain.page.question import OfNetwork, OfSample
 
-OF_SAMPLES: tuple[OfSample, ...] = (evidence_section,)
-OF_NETWORK: tuple[OfNetwork, ...] = ()
+OF_SAMPLES: tuple[OfSample, ...] = (evidence_section, features_section)
+OF_NETWORK: tuple[OfNetwork, ...] = (filters_section,)
