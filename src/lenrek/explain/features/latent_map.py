@@ -80,8 +80,7 @@ def latent_map(features: Any, method: Method = "pca", *, neighbours: int = NEIGH
         OptionError: an unknown method, or umap-learn is not installed.
         ShapeError: not (samples, features), or fewer than 4 samples.
         DataError: numbers that are not finite.
-    Source: Venna & Kaski 2001, doi:10.1007/3-540-44668-0_68 (trustworthiness); McInnes, Healy & Melville 2018,
-        arXiv:1802.03426 (UMAP).
+    Source: Venna & Kaski 2001, doi:10.1007/3-540-44668-0_68; McInnes, Healy & Melville 2018, arXiv:1802.03426.
     Example: points on a plane in space lose nothing.
         >>> drawn = np.random.default_rng(0)
         >>> found = latent_map(drawn.normal(size=(40, 2)) @ drawn.normal(size=(2, 5)))

@@ -42,8 +42,8 @@ def draw_map(
         [WIDTH / 2 + scale * (points[:, 0] - middle[0]), HEIGHT / 2 - scale * (points[:, 1] - middle[1])], 1
     )
     drawn = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).round().astype(int))
-    known = sorted({label for label in labels if label})
-    colours = {label: COLOURS[at] if at < len(COLOURS) else OTHER for at, label in enumerate(known)}
+    colours = colours_of(labels)
+    known = list(colours)
     parts = [element("rect", width=WIDTH, height=HEIGHT, fill="#fbfbfa", stroke="#d5d9de")]
     for index in drawn:
         label = labels[index] if labels else ""
@@ -68,6 +68,16 @@ def draw_map(
         parts.append(element("text", rest, x=4, y=HEIGHT + LEGEND_LINE * lines, font_size=13, fill="#5d6772"))
     below = LEGEND_LINE * lines + 8 if lines else 0
     return drawing(WIDTH, HEIGHT + below, f"{len(points):,} samples on a plane. {found.caption}", parts)
+
+
+def colours_of(labels: Sequence[str]) -> dict[str, str]:
+    """A colour for each label, sorted; grey for all beyond the tenth.
+
+    >>> colours_of(["b", "a", "", "b"])
+    {'a': '#2b6cb0', 'b': '#c8641e'}
+    """
+    known = sorted({label for label in labels if label})
+    return {label: COLOURS[at] if at < len(COLOURS) else OTHER for at, label in enumerate(known)}
 
 
 def _pictures(

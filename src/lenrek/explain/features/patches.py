@@ -140,8 +140,7 @@ def strongest_patches(
         ModelError: no such layer.
         OptionError: no such channel.
         DataError: samples that cannot be read, or features that are not finite.
-    Source: Zeiler & Fergus 2014, arXiv:1311.2901, §4 (patches); Araujo, Norris & Sim 2019, doi:10.23915/distill.00021
-        (their sizes).
+    Source: Zeiler & Fergus 2014, arXiv:1311.2901, §4.
     Example: a filter that looks for a step up finds it, where the signal goes from 1 to 5.
         >>> import torch
         >>> conv = torch.nn.Conv1d(1, 1, 2, bias=False)
