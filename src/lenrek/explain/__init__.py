@@ -18,6 +18,7 @@ _HOMES = {
     "score_cam": "lenrek.explain.evidence.score_cam",
     "integrated_gradients": "lenrek.explain.evidence.integrated_gradients",
     "occlusion": "lenrek.explain.evidence.occlusion",
+    "draw_evidence": "lenrek.explain.evidence.painted",
     "deletion_insertion": "lenrek.explain.evidence.faithfulness",
     "Faithfulness": "lenrek.explain.evidence.faithfulness",
     "randomization_check": "lenrek.explain.evidence.randomization",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from lenrek.explain.evidence.integrated_gradients import integrated_gradients
     from lenrek.explain.evidence.methods import class_evidence
     from lenrek.explain.evidence.occlusion import occlusion
+    from lenrek.explain.evidence.painted import draw_evidence
     from lenrek.explain.evidence.randomization import RandomizationCheck, randomization_check
     from lenrek.explain.evidence.result import Evidence
     from lenrek.explain.evidence.score_cam import score_cam

@@ -80,7 +80,7 @@ def test_a_method_that_cannot_be_had_is_said() -> None:
     flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(30 * 34, 3)).eval()
     contract = lenrek.InputContract(1, (30, 34), (0.0,), (1.0,), ("a", "b", "c"))
     explained = explain_samples(Question(flat, contract, ("grad-cam", "occlusion")), [sample])
-    ((_, (section,)),) = explained.samples
+    ((_, (section, *_)),) = explained.samples
     assert section.words == (
         "No grad-cam: no layer of Sequential has features that stand at a place of the input; each sees all of it, or "
         "there are no axes of positions.",

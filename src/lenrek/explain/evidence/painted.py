@@ -8,8 +8,10 @@ import numpy as np
 from markupsafe import Markup
 
 from lenrek.drawing.colours import ABOVE, BELOW
+from lenrek.drawing.sheet import Row, Sheet
 from lenrek.drawing.svg import element
 from lenrek.drawing.tile import SIDE_PX, Tile, curve_tile, image_tile, strip
+from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.features.panels import slices_of
 
 STRONGEST = 0.8  # how much of the colour there is where a value is largest; the rest is the sample, in grey
@@ -103,3 +105,28 @@ def _bands(values: np.ndarray, most: float) -> list[Markup]:
                         opacity=STRONGEST * abs(float(share)), shape_rendering="crispEdges")
             )  # fmt: skip
     return found
+
+
+def draw_evidence(stored: np.ndarray, *evidence: Evidence, sample: int = 0) -> Sheet:
+    """A sample as it is, and with each of its heat-maps; shown by a notebook, saved by `save`.
+
+    Args:
+        stored: (channels, *size), as it is stored or shown: not normalised.
+        evidence: of one batch.
+        sample: which of it.
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from lenrek.explain.evidence.occlusion import occlusion
+        >>> x = torch.rand(2, 1, 6, 8)
+        >>> sheet = draw_evidence(x[1].numpy(), occlusion(nn.Flatten(), x, 0), sample=1)
+        >>> [tile.caption for tile in sheet.rows[0].tiles]
+        [('the input',), ('occlusion', 'class 0')]
+    """
+    tiles = [evidence_tile(stored, np.zeros(stored.shape[1:]), "the input", ("the input",))]
+    for one in evidence:
+        of = f"{one.layer}, " if one.layer else ""
+        caption = (one.method, f"{of}class {one.target[sample].item()}")
+        tiles.append(evidence_tile(stored, one.values[sample].double().numpy(), ", ".join(caption), caption))
+    note = "Red speaks for the class, blue against it; each map has a scale of its own."
+    return Sheet("Class evidence", note, [Row(tiles)])

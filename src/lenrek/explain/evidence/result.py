@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from lenrek.data.shown import counted
+
 SIGNED = ("integrated-gradients", "occlusion")  # values below zero speak against the class
 
 
@@ -55,4 +57,4 @@ class Evidence:
 
     def __repr__(self) -> str:
         of = f" of {self.layer}" if self.layer else ""
-        return f"<Evidence by {self.method}{of} for {len(self.target)} samples of {tuple(self.values.shape[1:])}>"
+        return f"<Evidence by {self.method}{of} for {counted(len(self.target), 'sample')} of {tuple(self.values.shape[1:])}>"
