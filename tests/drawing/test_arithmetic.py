@@ -26,6 +26,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 LINEAR = ("zeros", "reflect", "symmetric", "replicate", "circular")
 
 
+def worked(work, *arguments, **options):
+    """Those of the problems that have a size for a picture."""
+    try:
+        return work(*arguments, **options)
+    except ShapeError as error:
+        assume("expected at most" not in str(error))
+        raise
+
+
 def check_steps(work) -> None:
     """Every step's terms are cells that are drawn, and make its value."""
     for step in work.steps:
@@ -44,10 +53,12 @@ def check_steps(work) -> None:
 def test_a_convolution_is_that_of_plain_loops(p):
     x, weight, bias = p.x[:1].numpy(), p.weight.numpy(), None if p.bias is None else p.bias.numpy()
     expected = oracles.correlate(x, weight, bias, p.stride, p.sides, p.dilation, p.groups, p.boundary)
-    work = work_convolution(x[0], weight, bias, **p.options)
+    work = worked(work_convolution, x[0], weight, bias, **p.options)
     np.testing.assert_allclose(work.y, expected[0], atol=1e-12)
     check_steps(work)
-    flipped = work_convolution(x[0], np.flip(weight, range(2, weight.ndim)), bias, operation="convolve", **p.options)
+    flipped = worked(
+        work_convolution, x[0], np.flip(weight, range(2, weight.ndim)), bias, operation="convolve", **p.options
+    )
     np.testing.assert_allclose(flipped.y, expected[0], atol=1e-12)
     check_steps(flipped)
     torch.testing.assert_close(torch.from_numpy(work.y), ops.correlate(p.x[0], p.weight, p.bias, **p.options))
@@ -70,13 +81,18 @@ def test_a_transposed_convolution_is_the_transposed_matrix(p):
         for n, m, sides, d, k, s in zip(size, out, p.sides, p.dilation, weight.shape[2:], p.stride, strict=True)
     ]
     y = np.random.default_rng(5).standard_normal((len(weight), *out))
-    work = work_transposed(y, weight, output_padding=extra, **p.options)
+    work = worked(work_transposed, y, weight, output_padding=extra, **p.options)
     np.testing.assert_allclose(work.y.ravel(), matrix.T @ y.ravel(), atol=1e-12)
     check_steps(work)
     np.testing.assert_array_equal(work.x[:, work.kinds == "input"].reshape(y.shape), y)
     assert not work.x[:, work.kinds != "input"].any()
-    flipped = work_transposed(
-        y, np.flip(weight, range(2, weight.ndim)), operation="convolve", output_padding=extra, **p.options
+    flipped = worked(
+        work_transposed,
+        y,
+        np.flip(weight, range(2, weight.ndim)),
+        operation="convolve",
+        output_padding=extra,
+        **p.options,
     )
     np.testing.assert_allclose(flipped.y, work.y, atol=1e-12)
     check_steps(flipped)
@@ -98,7 +114,7 @@ def test_a_pooling_is_that_of_plain_loops(case):
         return
     means = np.stack([oracles.average_pool(channel, *case[1:])[0] for channel in x])
     for kind, expected in (("max", largest), ("average", means)):
-        work = work_pooling(x, kernel, kind=kind, **options)
+        work = worked(work_pooling, x, kernel, kind=kind, **options)
         np.testing.assert_allclose(work.y, expected, atol=1e-12)
         for step in work.steps:
             assert all(work.x[term.cell] == term.sample for term in step.terms)

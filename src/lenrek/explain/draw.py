@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from lenrek.drawing.arithmetic.draw import draw_convolution, draw_pooling, draw_transposed
-from lenrek.drawing.arithmetic.layout import Show
+from lenrek.drawing.arithmetic.placed import Show
 from lenrek.drawing.scene.drawing import Drawing
 from lenrek.errors import OptionError
 from lenrek.explain.network_picture import draw_network

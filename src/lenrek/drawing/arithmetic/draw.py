@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from lenrek.drawing.arithmetic.convolution import work_convolution
-from lenrek.drawing.arithmetic.layout import Show, Taste, lay_out
+from lenrek.drawing.arithmetic.layout import lay_out
+from lenrek.drawing.arithmetic.placed import Show, Taste
 from lenrek.drawing.arithmetic.pooling import Kind, work_pooling
 from lenrek.drawing.arithmetic.transposed import work_transposed
 from lenrek.drawing.arithmetic.words import size_sums

@@ -98,7 +98,8 @@ def router(session: Session) -> APIRouter:
 
 def _draw(asked: Asked) -> Drawn:
     from lenrek.drawing.arithmetic.draw import best_step, numbers_of
-    from lenrek.drawing.arithmetic.layout import Taste, lay_out
+    from lenrek.drawing.arithmetic.layout import lay_out
+    from lenrek.drawing.arithmetic.placed import Taste
     from lenrek.drawing.arithmetic.words import in_words, size_sums
     from lenrek.drawing.scene.as_svg import as_stepped_svg
 
