@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from fastapi import Request
+    from torch import nn
 
 MOST_WAITING = 32
 
@@ -30,6 +31,13 @@ def stop_if_unwanted(*_: object) -> None:
     unwanted = getattr(_here, "unwanted", None)
     if unwanted is not None and unwanted.is_set():
         raise UnwantedError
+
+
+def stoppable(network: nn.Module) -> nn.Module:
+    """The same network, whose layers ask before they run whether anybody still waits."""
+    for module in network.modules():
+        module.register_forward_pre_hook(stop_if_unwanted)
+    return network
 
 
 class Calls:

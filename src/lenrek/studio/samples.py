@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from lenrek.data.images import DECODING_ERRORS, decode_image, image_size
+from lenrek.data.images import DECODING_ERRORS, decode_image
 from lenrek.data.normalise import normalise
 from lenrek.data.shown import shown
 from lenrek.data.source import NDIM
@@ -71,7 +71,7 @@ class Samples:
                     return self._uploads[id_]
             raise OptionError("studio: this image is not here any more.\n  Hint: upload it again.")
         source = self._session.source
-        if kind != DATA or not number.isdecimal() or int(number) >= len(source):
+        if kind != DATA or not (number.isascii() and number.isdecimal()) or int(number) >= len(source):
             raise OptionError(
                 f"studio: there is no sample {shown(id_)!r}; those of {source.name} are {DATA}-0 to "
                 f"{DATA}-{len(source) - 1}."
@@ -108,6 +108,17 @@ class Samples:
                 self._uploads.popitem(last=False)
         return sample
 
+    def original(self, id_: str) -> bytes | Path | np.ndarray:
+        """The sample before it was fitted to the network: an uploaded file, a file of the data, or its array."""
+        sample = self[id_]
+        if sample.content is not None:
+            return sample.content
+        index, reader = int(id_.partition("-")[2]), self._session.source.reader
+        if (paths := getattr(reader, "paths", None)) is not None:
+            return Path(paths[index])
+        stored = getattr(reader, "x", None)
+        return sample.values if stored is None else np.array(stored[index])
+
     def input(self, id_: str) -> Tensor:
         """(1, channels, *size) as the network takes it."""
         import torch
@@ -127,7 +138,6 @@ def check_upload(content: bytes) -> None:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             width, height = image.size
-        height, width = image_size(content)
     except Image.DecompressionBombError as error:
         raise _too_many_pixels("more than Pillow opens") from error
     except Image.UnidentifiedImageError as error:

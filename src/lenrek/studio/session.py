@@ -10,7 +10,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from lenrek.errors import OptionError
-from lenrek.studio.calls import Calls, stop_if_unwanted
+from lenrek.studio.calls import Calls, stoppable
 
 if TYPE_CHECKING:
     from lenrek.data.source import Source
@@ -69,6 +69,13 @@ class Session:
             DataError: it cannot be read.
         """
         return self._once("source", self._open_source)
+
+    @property
+    def own_data(self) -> Source:
+        """The data that comes with lenrek."""
+        from lenrek.data.open import open_source
+
+        return self._once("own data", lambda: open_source(OWN_DATA))
 
     @property
     def store(self) -> Store:
@@ -135,8 +142,7 @@ class Session:
             about = header.get("training", {})
         else:
             network = load_pretrained(name)
-        for module in network.modules():
-            module.register_forward_pre_hook(stop_if_unwanted)
+        stoppable(network)
         contract: Any = network.contract
         return Classifier(network, contract, str(network.architecture), about)
 
@@ -146,7 +152,7 @@ class Session:
         if self.data_name is not None:
             return open_source(self.data_name)
         if self.model_name is not None and self.classifier.training.get("config", {}).get("data") == OWN_DATA:
-            return open_source(OWN_DATA)
+            return self.own_data
         raise OptionError(f"{WHO}: no data was named.\n  Hint: lenrek studio MODEL --data DATA.")
 
     def _open_store(self) -> Store:

@@ -12,7 +12,8 @@ async def read_body(request: Request, most_bytes: int) -> bytes:
         HTTPException: 413, more than `most_bytes`.
     """
     parts, size = [], 0
-    too_large = HTTPException(413, f"At most {most_bytes:,} bytes are taken.")
+    # Without the connection there is no way to go on sending.
+    too_large = HTTPException(413, f"At most {most_bytes:,} bytes are taken.", {"connection": "close"})
     if int(request.headers.get("content-length", "0")) > most_bytes:
         raise too_large
     async for part in request.stream():

@@ -58,6 +58,21 @@ class Prediction:
         return sorted(self.posterior.items(), key=lambda pair: -pair[1])[:count]
 
 
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network says of labelled samples.
+
+    Attributes:
+        index: (n,), which samples of the source.
+        labels: (n,), their classes, in the order of the network's.
+        posteriors: (n, classes).
+    """
+
+    index: np.ndarray
+    labels: np.ndarray
+    posteriors: np.ndarray
+
+
 @dataclass
 class Classifier:
     """A network and what is needed to use it.
@@ -129,7 +144,7 @@ class Classifier:
         faster, see `engine`, but for its rounding).
 
         Args:
-            data: anything `lenrek.train` takes, with classes this network knows.
+            data: anything `lenrek.train` takes, or a source, with classes this network knows.
             part: "train", "validation", "test" or "all". None: the test part of the data the network was trained on, or
                 where other data names one, otherwise all of it.
             tta, tta_policy, tta_below: test-time augmentation, as for `predict`. The figures without it, and what it
@@ -140,15 +155,19 @@ class Classifier:
             OptionError: a part that the data does not have, or that can no longer be told because the data has changed;
                 views as for `predict`.
         """
-        if part not in (None, *PARTS):
-            raise OptionError(f"evaluate: part is {part!r}, but must be one of {', '.join(PARTS)}.")
         averaging = plan_averaging(self.contract, self._trained_with, tta, tta_policy, tta_below)
-        source = open_source(data, strict=strict)
-        indices = self._part(source, part, data)
-        found, labels, _, plain = self._posteriors(self._with_my_classes(source), indices, strict, averaging)
+        found, labels, _, plain = self._answers(data, part, strict, averaging)
         if self.views is not None:
             self.views = self.views.compared(plain, found, labels, self.contract.classes)
         return evaluate_posteriors(found, labels, self.contract.classes)
+
+    def answers(self, data: Any, *, part: str | None = None, strict: bool = False) -> Answers:
+        """What `evaluate` judges: the posterior of every sample that can be read, beside its label.
+
+        Args, Raises: as `evaluate`.
+        """
+        found, labels, index, _ = self._answers(data, part, strict, None)
+        return Answers(index, labels, found)
 
     def export(self, path: str | Path, format: str = "onnx") -> Exported:
         """Write the network as a file that ONNX Runtime, OpenVINO or PyTorch runs without lenrek, from samples as they
@@ -162,6 +181,15 @@ class Classifier:
     def _trained_with(self) -> str | None:
         """The policy of the training, where that is known."""
         return self.training.get("config", {}).get("augment")
+
+    def _answers(
+        self, data: Any, part: str | None, strict: bool, averaging: Averaging | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        if part not in (None, *PARTS):
+            raise OptionError(f"evaluate: part is {part!r}, but must be one of {', '.join(PARTS)}.")
+        source = data if isinstance(data, Source) else open_source(data, strict=strict)
+        indices = self._part(source, part, data)
+        return self._posteriors(self._with_my_classes(source), indices, strict, averaging)
 
     def _posteriors(
         self, source: Source, indices: np.ndarray, strict: bool, averaging: Averaging | None

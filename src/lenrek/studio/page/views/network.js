@@ -33,7 +33,7 @@ export async function mount(element, api, state) {
   const bar = h("div", { class: "row spread" }, h("div", { class: "row" }, scale, order),
     saveButtons(() => contactSheet(grid.tiles()), () => `maps-${state.get("layer") ?? "output"}`),
     h("a", { class: "small", target: "_blank", rel: "noopener" }, "sheet as SVG"));
-  const left = h("div", { class: "network-sample" }, picture.element, name, readout, choice.element, said);
+  const left = h("div", { class: "network-sample" }, h("div", { class: "network-seen" }, picture.element, name, readout), choice.element, said);
   takesDrops(left, choice.take);
   const head = h("p", { class: "small soft" },
     `${network.type} for ${times(network.inputs[0].slice(1))}: `,
