@@ -35,7 +35,7 @@ def test_json_and_the_page(cli: Cli, run: Path, folders: Path, tmp_path: Path) -
     assert (found["method"], found["layer"], found["target"]) == ("grad-cam", "features.2", 1)
     assert {"deletion_auc", "random_deletion_auc", "insertion_auc", "random_weights"} <= set(found)
     text = page.read_text()
-    assert text.count("<article>") == 1
+    assert text.count("<article>") == 2  # the file, and the network
     assert "What speaks for below" in text
     by_number = json.loads(cli("explain", run, file, *ONE, "--target", "1", "--layer", "features.2", "--json").out)
     assert by_number["samples"] == told["samples"]

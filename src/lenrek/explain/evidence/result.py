@@ -57,4 +57,5 @@ class Evidence:
 
     def __repr__(self) -> str:
         of = f" of {self.layer}" if self.layer else ""
-        return f"<Evidence by {self.method}{of} for {counted(len(self.target), 'sample')} of {tuple(self.values.shape[1:])}>"
+        samples = counted(len(self.target), "sample")
+        return f"<Evidence by {self.method}{of} for {samples} of {tuple(self.values.shape[1:])}>"
