@@ -40,7 +40,7 @@ def studio(
         ) from error
     from lenrek.studio.session import Session
 
-    check(model, runs)
+    check(model, data, store, runs)
     session = Session(model, data, store, _runs(model, runs))
 
     def say(address: str) -> None:
@@ -53,15 +53,33 @@ def studio(
     serve(session, bind(port), browser=not no_browser, say=say)
 
 
-def check(model: str | None, runs: Path | None) -> None:
+def check(model: str | None, data: str | None, store: str | None, runs: Path | None) -> None:
     """Say now what the page could only say later.
 
     Raises:
-        OptionError: a folder that is not there.
-        ModelError, CheckpointError: no such network.
+        OptionError: something that is not there.
+        ModelError: no architecture of this name.
     """
+    from lenrek.data.named import NAMED
+
     if runs is not None and not runs.is_dir():
         raise OptionError(f"{WHO}: --runs is {runs}, but there is no such folder.")
+    if data is not None and data not in NAMED and not Path(data).expanduser().exists():
+        raise OptionError(f"{WHO}: --data is {data}, but there is no such path; the named sets are {', '.join(NAMED)}.")
+    if store is not None and "://" not in store and not Path(store).expanduser().is_dir():
+        raise OptionError(
+            f"{WHO}: --store is {store}, but there is no such folder.\n"
+            "  Hint: lenrek index DATA --model MODEL --out STORE makes one."
+        )
+    if model is None or ":" in model or Path(model).exists():
+        return
+    if Path(model).name != model or Path(model).suffix:
+        raise OptionError(f"{WHO}: there is no {model}.\n  Hint: a run's folder, a model file or an architecture.")
+    from lenrek.models.create import list_models
+    from lenrek.models.registry import find_architecture
+
+    if model not in list_models():
+        find_architecture(model)
 
 
 def _runs(model: str | None, runs: Path | None) -> Path | None:
