@@ -10,6 +10,7 @@ const VIEWS = [
   { name: "image", title: "Image" },
   { name: "playground", title: "Playground" },
   { name: "runs", title: "Runs" },
+  { name: "map", title: "Map" },
 ];
 
 const panels = document.getElementById("views");
