@@ -97,8 +97,8 @@ data.command()(interruptible(check))
 data.command()(interruptible(augment))
 app.add_typer(data, name="data")
 draw = typer.Typer(help="Draw convolution arithmetic, or a network.", no_args_is_help=True)
-for subcommand in (convolution, transposed, pooling, network):
-    draw.command()(interruptible(subcommand))
+for picture in (convolution, transposed, pooling, network):
+    draw.command()(interruptible(picture))
 app.add_typer(draw, name="draw")
 index = typer.Typer(
     cls=FirstIsData,
