@@ -122,3 +122,10 @@ def test_without_a_network_it_is_said_how_to_name_one(serve):
     with serve(Session()).client() as client:
         answer = client.get("/api/network/layers")
     assert answer.json()["error"] == ("studio: no network was named.\n  Hint: lenrek studio MODEL, or a run's folder.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_volumes_as_boxes(client, theme):
+    answer = client.get("/api/network/picture.svg", params={"theme": theme})
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert "28 × 28" in answer.text

@@ -183,3 +183,12 @@ def test_an_image_of_ones_own(served, new_page: Callable[..., Any], tmp_path):
     until(page, "document.querySelector('#view-network').textContent.includes('onerror')")
     assert hostile in page.locator("#view-network").inner_text()  # as text
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_filters_and_volumes_are_drawn_by_the_server(served, new_page: Callable[..., Any]):
+    page = opened(new_page, served, "?sample=data-3&boxes=1")
+    until(page, "document.querySelector('.volumes img')?.naturalWidth > 300")
+    page.locator(".filters summary").click()
+    until(page, "document.querySelector('.filters img')?.naturalWidth === 960")
+    page.locator("[data-layer='features.1']").click()
+    until(page, "document.querySelector('.filters').hidden")  # a rectifier has none

@@ -11,9 +11,9 @@ A view is two files and two lines:
    Errors of `lenrek.errors` become `{"error": message}` with status 400.
 2. `page/views/NAME.js` with `export function mount(element, api, state)`: builds the view inside `element`. It may
    return `{restore(), leave()}`: called when the link changed, and when another view is shown.
-   - `api.json(path, {query, signal})`, `api.bytes(…)`, `api.post(path, body)` ask the view's own router.
-   - `state.get(name, fallback)` and `state.set({name: value})` are the view's part of the link; null removes a value.
-   - `h` of `page/element.js` makes elements (text is always text, never markup), `saveButtons` of `page/save.js` saves
-     an <svg> or a <canvas>.
+   `api.json(path, {query, signal})`, `api.bytes(…)` and `api.post(path, body)` ask the view's own router.
+   `state.get(name, fallback)` and `state.set({name: value})` are the view's part of the link; null removes a value.
+   `h` of `page/element.js` makes elements (text is always text, never markup), `saveButtons` of `page/save.js` saves
+   an svg or a canvas.
 3. A line in `views/__init__.py`, and one in `page/shell.js`.
 """

@@ -15,6 +15,7 @@ from lenrek.studio.recording import Recordings
 from lenrek.studio.session import Session
 
 Scale = Literal["common", "own"]
+Theme = Literal["auto", "light", "dark"]
 SVG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {}}, "description": "A drawing."}}
 
 
@@ -47,6 +48,17 @@ def router(session: Session) -> APIRouter:
     async def layers(request: Request) -> dict[str, Any]:
         """Every layer: volumes, parameters, multiply-accumulates, and per axis of the input its receptive field."""
         return await session.calls.run(request, find_layers)
+
+    @routes.get("/picture.svg", responses=SVG, response_class=Response)
+    async def picture(request: Request, theme: Theme = "auto") -> Response:
+        """The network's volumes as boxes in a row."""
+
+        def draw() -> str:
+            from lenrek.explain.network_picture import draw_network
+
+            return draw_network(session.classifier.network, title="").to_svg(theme=theme)
+
+        return svg(await session.calls.run(request, draw))
 
     @routes.get("/recorded")
     async def recorded(request: Request, sample: str) -> dict[str, Any]:

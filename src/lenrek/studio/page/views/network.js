@@ -40,7 +40,9 @@ export async function mount(element, api, state) {
     h("span", { class: "key parameters" }), `${compact(totals.parameters + totals.frozen)} parameters, `,
     h("span", { class: "key macs" }), `${compact(totals.macs)} multiply-accumulates`,
     network.trained ? "." : h("b", {}, ". Not trained: its weights are random."));
-  fill(element, h("div", { class: "network" }, left,
+  const boxes = h("details", { class: "volumes", open: state.get("boxes") === "1" }, h("summary", {}, "Volumes as boxes in a row"), h("div", {}));
+  boxes.addEventListener("toggle", showBoxes);
+  fill(element, boxes, h("div", { class: "network" }, left,
     h("div", { class: "network-layers" }, head, list),
     h("div", { class: "network-maps" }, title, facts, seen, bar, grid.element, filters)));
 
@@ -54,9 +56,19 @@ export async function mount(element, api, state) {
     buttons[Math.min(buttons.length - 1, Math.max(0, at + step))].focus();
   });
   window.addEventListener("themechange", () => {
+    showBoxes();
     picture.repaint();
     grid.repaint();
   });
+
+  function showBoxes() {
+    state.set({ boxes: boxes.open ? "1" : null });
+    if (!boxes.open) return;
+    const theme = getComputedStyle(document.documentElement).colorScheme;
+    const source = api.url("picture.svg", { theme });
+    fill(boxes.lastChild, h("img", { src: source, alt: `The volumes of ${network.type} as boxes in a row` }),
+      h("a", { href: source, download: `${network.type}.svg`, class: "small" }, "Save as SVG"));
+  }
 
   function entry(row) {
     const shape = row.outputs[0]?.slice(1) ?? [];
@@ -236,6 +248,7 @@ export async function mount(element, api, state) {
       h("a", { href: source, download: `filters-${layer.name}.svg`, class: "small" }, "Save as SVG"));
   }
 
+  if (boxes.open) showBoxes();
   if (state.get("sample")) showSample();
   return {
     restore() {
