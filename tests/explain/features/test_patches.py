@@ -91,8 +91,11 @@ def test_of_equal_values_the_first_sample_and_position_count() -> None:
     net = nn.Sequential(nn.Identity())
     x = torch.zeros(3, 1, 4)
     x[1:, 0, 1:3] = 7
-    first, second, third = strongest_patches(net, x, "0", 0, k=3).found[0]
+    found = strongest_patches(net, x, "0", 0, k=3)
+    first, second, third = found.found[0]
     assert [(p.index, p.position) for p in (first, second, third)] == [(1, (1,)), (2, (1,)), (0, (0,))]
+    assert found.sheet().rows[0].name == "channel 0"
+    assert strongest_patches(net, -x, "0", 0).sheet().rows[0].name == "channel 0, never above 0"
 
 
 def test_the_last_run_of_a_layer_that_runs_twice() -> None:

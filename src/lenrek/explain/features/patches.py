@@ -99,7 +99,8 @@ class Patches:
                 )
                 for patch in patches
             ]
-            rows.append(Row(tiles, f"channel {channel}"))
+            never = ", never above 0" if patches and patches[0].value <= 0 else ""
+            rows.append(Row(tiles, f"channel {channel}{never}"))
         what = f"What excites channels of {self.layer or 'the output'} most in {counted(self.samples, 'sample')}"
         size = "all that the feature can see" if not self.note else f"the whole sample ({self.note})"
         note = (

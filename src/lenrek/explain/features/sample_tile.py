@@ -18,9 +18,12 @@ PADDING_WORDS = "Lilac lies beyond the border of the input, where the network se
 def shades(sample: np.ndarray) -> np.ndarray:
     """(channels, *size) as uint8 (*size, 3): three channels are red, green and blue, others are averaged.
 
-    Other types than uint8 stretch from the sample's smallest to its largest value.
+    Other types than uint8, and masks of 0 and 1, stretch from the sample's smallest to its largest value.
+
+    >>> shades(np.array([[[0, 1]]], np.uint8))[..., 0].tolist(), shades(np.array([[[0, 2]]], np.uint8))[..., 0].tolist()
+    ([[0, 255]], [[0, 2]])
     """
-    if sample.dtype != np.uint8:
+    if sample.dtype != np.uint8 or sample.max(initial=0) == 1:
         low, high = float(sample.min()), float(sample.max())
         sample = np.rint(255 * (sample - low) / ((high - low) or 1.0)).astype(np.uint8)
     if len(sample) != 3:
