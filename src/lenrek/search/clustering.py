@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 ROUNDS = 8
-BLOCK_ROWS = 16_384
+BLOCK_VALUES = 1 << 24  # cosines at once: 64 MiB
 
 
 def cluster(x: Tensor, groups: int, *, rounds: int = ROUNDS, seed: int = 0) -> Tensor:
@@ -37,7 +37,8 @@ def cluster(x: Tensor, groups: int, *, rounds: int = ROUNDS, seed: int = 0) -> T
 
 def assign(x: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
     """For each row of `x` the centre it is most like (int64), and its cosine, a block at a time."""
-    found = [(block @ centres.T).max(dim=1) for block in x.split(BLOCK_ROWS)]
+    rows = max(1, BLOCK_VALUES // len(centres))
+    found = [(block @ centres.T).max(dim=1) for block in x.split(rows)]
     if not found:
         return torch.empty(0, dtype=torch.int64), torch.empty(0)
     return torch.cat([one.indices for one in found]), torch.cat([one.values for one in found])

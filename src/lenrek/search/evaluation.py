@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lenrek.search.store import Store
 
 WHO = "search-eval"
-QUERY_ROWS = 256
+QUERY_VALUES = 1 << 22  # comparisons that are sorted at once
 PIXEL_SIDE = 32
 USUAL = (1, 5, 10)
 
@@ -123,7 +123,7 @@ def quality(
     average, right, counted = 0.0, 0, 0
     precision, recall = dict.fromkeys(ks, 0.0), dict.fromkeys(ks, 0.0)
     ranks = torch.arange(1, len(x) + 1, dtype=torch.float32)
-    for part in torch.from_numpy(asked).split(QUERY_ROWS):
+    for part in torch.from_numpy(asked).split(max(1, QUERY_VALUES // len(x))):
         rows = torch.arange(len(part))
         near = x[part] @ x.T if square is None else 2 * x[part] @ x.T - square
         near[rows, part] = -torch.inf

@@ -138,12 +138,12 @@ def _blocks(rows: table.Table, dims: int) -> Iterator[tuple[int, np.ndarray, np.
 
 def _picked(rows: table.Table, dims: int, wanted: list[np.ndarray]) -> list[torch.Tensor]:
     """Unit vectors of the rows at these places (each sorted), float32."""
-    found: list[list[torch.Tensor]] = [[] for _ in wanted]
+    found = [torch.empty(len(places), dims) for places in wanted]
     for first, ids, vectors in _blocks(rows, dims):
         for places, into in zip(wanted, found, strict=True):
-            here = places[np.searchsorted(places, first) : np.searchsorted(places, first + len(ids))] - first
-            into.append(F.normalize(torch.from_numpy(vectors[here]).float()))
-    return [torch.cat(into) for into in found]
+            part = slice(*np.searchsorted(places, [first, first + len(ids)]))
+            into[part] = F.normalize(torch.from_numpy(vectors[places[part] - first]).float())
+    return found
 
 
 class _Nearest:
