@@ -39,11 +39,11 @@ _HOMES = {
     "check_source": "lenrek.data.check",
     "LenrekError": "lenrek.errors",
 }
-_ROOMS = ("nn", "ops")
+_ROOMS = ("explain", "nn", "ops")
 __all__ = ["__version__", *_HOMES, *_ROOMS]
 
 if TYPE_CHECKING:
-    from lenrek import nn, ops
+    from lenrek import explain, nn, ops
     from lenrek.data.check import check_source
     from lenrek.data.open import open_source
     from lenrek.errors import LenrekError
