@@ -102,6 +102,12 @@ def test_other_files_are_refused(client, content, message):
     assert message in answer.json()["error"]
 
 
+def test_an_image_is_refused_by_a_network_for_signals(serve):
+    with serve(Session("m5")).client() as client:
+        answer = client.post("/api/samples/upload", content=png())
+    assert answer.json()["error"].startswith("studio: the network takes 1-D samples, and an image is 2-D.\n  Hint: ")
+
+
 def test_only_the_newest_uploads_are_kept(served, client, monkeypatch):
     monkeypatch.setattr(samples, "MOST_UPLOADS", 3)
     ids = [client.post("/api/samples/upload", content=png(10 + i)).json()["id"] for i in range(4)]

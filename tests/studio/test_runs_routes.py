@@ -114,3 +114,15 @@ def test_a_run_on_other_data_says_what_is_missing(serve, runs, tmp_path, monkeyp
         "studio: the pictures behind a cell are those of the run's data, somewhere, which was not named at the "
         "start.\n  Hint: lenrek studio … --data DATA."
     )
+
+
+def test_files_that_lead_out_of_a_run_are_not_read(serve, tmp_path):
+    (tmp_path / "secret.html").write_text("secret")
+    run = tmp_path / "runs" / "run"
+    run.mkdir(parents=True)
+    (run / "metrics.jsonl").write_text(json.dumps({"epoch": 1}) + "\n")
+    os.symlink(tmp_path / "secret.html", run / "report.html")
+    with serve(Session(None, runs=tmp_path / "runs")).client() as client:
+        answer = client.get("/api/runs/report", params={"run": "run"})
+        assert answer.status_code == 400
+        assert answer.json()["error"].endswith("report.html leads out of its run.")

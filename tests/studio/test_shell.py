@@ -79,3 +79,37 @@ def test_nothing_is_wider_than_a_phone(served, new_page: Callable[..., Any]):
         page.wait_for_selector(f"#view-{view}:not([hidden])")
         page.wait_for_load_state("networkidle")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+NAMELESS = """() => [...document.querySelectorAll('button, select, input, a, img, summary, [role=tab]')].filter((one) =>
+  one.checkVisibility() && !(one.getAttribute('aria-label') ?? one.getAttribute('alt') ?? one.textContent).trim()
+  && !one.labels?.length && !one.closest('[aria-hidden=true]')
+  && !(one.tagName === 'IMG' && one.closest('[aria-label]')))
+  .map((one) => one.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.parametrize("view", ["network", "image", "playground", "runs"])
+def test_whatever_can_be_used_has_a_name(served, new_page: Callable[..., Any], view: str):
+    page = new_page()
+    page.goto(f"{served.opened}#{view}")
+    page.wait_for_selector(f"#view-{view} :is(button, p)")
+    page.wait_for_timeout(500)
+    assert page.evaluate(NAMELESS) == []
+    assert page.locator("html").get_attribute("lang") == "en"
+    order = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map((one) => Number(one.tagName[1]))")
+    assert order[0] == 1
+
+
+def test_without_a_network_it_opens_where_none_is_needed(serve, new_page: Callable[..., Any]):
+    page = new_page()
+    page.goto(serve(Session()).opened)
+    page.wait_for_selector("#view-playground:not([hidden])")
+
+
+def test_the_sample_goes_along_from_view_to_view(served, new_page: Callable[..., Any]):
+    page = new_page()
+    page.goto(f"{served.opened}#network")
+    page.locator("#view-network [data-id='data-4']").click()
+    page.locator("#tab-image").click()
+    page.wait_for_selector("#view-image [data-id='data-4'][aria-pressed=true]")
+    assert "sample=data-4" in page.url

@@ -55,7 +55,7 @@ class RunFiles:
         Raises:
             DataError: the file is damaged.
         """
-        text = _read(self.folder.metrics)
+        text = _read(self.folder, self.folder.metrics)
         try:
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
             if not all(isinstance(row, dict) and isinstance(row["epoch"], int) for row in rows):
@@ -79,7 +79,7 @@ class RunFiles:
         if not self.folder.evaluation.exists():
             return {}
         try:
-            found = json.loads(_read(self.folder.evaluation))
+            found = json.loads(_read(self.folder, self.folder.evaluation))
         except ValueError as error:
             raise DataError(f"studio: {shown(self.folder.evaluation)} cannot be read: {error}.") from error
         return found if isinstance(found, dict) else {}
@@ -118,7 +118,14 @@ def find_run(folder: Path | None, name: str) -> RunFiles:
     return runs[name]
 
 
-def _read(path: Path) -> str:
+def check_inside(folder: RunFolder, path: Path) -> None:
+    """Raise `DataError` for a file that is a link to another place: a run is what lies in its folder."""
+    if not path.resolve().is_relative_to(folder.path.resolve()):
+        raise DataError(f"studio: {shown(path)} leads out of its run.")
+
+
+def _read(folder: RunFolder, path: Path) -> str:
+    check_inside(folder, path)
     try:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"studio: {shown(path)} has more than {MOST_BYTES:,} bytes.")

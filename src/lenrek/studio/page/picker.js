@@ -5,7 +5,7 @@ import { fill, h, tell } from "./element.js";
 
 const SHOWN = 12;
 const api = apiOf("samples");
-let limits = null;
+let limits = null, latest = null; // the sample that was chosen last, in whichever view
 
 /**
  * A bar of samples. `choose(id)` is called with the one that is chosen; `current()` is the id that is shown now.
@@ -50,7 +50,7 @@ export function picker({ choose, current, images = true }) {
       }
       fill(strip, found.samples.map(thumb));
       mark();
-      if (!current() && found.samples.length) choose(found.samples[0].id);
+      if (!current() && found.samples.length) chosen(latest ?? found.samples[0].id);
     } catch (error) {
       before.hidden = after.hidden = true;
       fill(strip, h("p", { class: "soft small" }, error.message));
@@ -59,8 +59,13 @@ export function picker({ choose, current, images = true }) {
 
   function thumb({ id, name, label: its }) {
     return h("button", { type: "button", class: "thumb", "data-id": id, title: `${name}: ${its}`,
-      "aria-label": `${name}, ${its}`, onclick: () => choose(id) },
+      "aria-label": `${name}, ${its}`, onclick: () => chosen(id) },
       h("img", { src: api.url("picture", { sample: id, side: 96 }), alt: "", loading: "lazy", width: 48, height: 48 }));
+  }
+
+  function chosen(id) {
+    latest = id;
+    choose(id);
   }
 
   function mark() {
@@ -69,18 +74,18 @@ export function picker({ choose, current, images = true }) {
     }
   }
 
-  async function take(chosen) {
+  async function take(given) {
     complain(null);
-    if (!chosen) return;
+    if (!given) return;
     try {
       limits ??= await api.json("limits");
-      if (chosen.size > limits.bytes) {
-        throw new Error(`${chosen.name} has ${chosen.size.toLocaleString("en")} bytes, but at most ${limits.bytes.toLocaleString("en")} are taken.`);
+      if (given.size > limits.bytes) {
+        throw new Error(`${given.name} has ${given.size.toLocaleString("en")} bytes, but at most ${limits.bytes.toLocaleString("en")} are taken.`);
       }
-      const name = encodeURIComponent(chosen.name);
-      const sample = await api.post("upload", chosen, { headers: { "X-Name": name } });
+      const name = encodeURIComponent(given.name);
+      const sample = await api.post("upload", given, { headers: { "X-Name": name } });
       tell(`${sample.name} is shown`);
-      choose(sample.id);
+      chosen(sample.id);
       mark();
     } catch (error) {
       complain(error);

@@ -98,8 +98,15 @@ theme.addEventListener("click", () => {
   window.dispatchEvent(new Event("themechange"));
 });
 colour(remembered());
-follow();
 
-apiOf("").json("/about").then((about) => {
-  document.getElementById("subject").textContent = (about.model ?? "").split(/[\\/]/).at(-1);
+const about = apiOf("").json("/about");
+about.then((told) => {
+  document.getElementById("subject").textContent = (told.model ?? "").split(/[\\/]/).at(-1);
 });
+if (location.hash) follow();
+else {
+  // Without a network the first view has nothing to show.
+  const first = await about.then((told) => (told.model ? views[0] : views.find((one) => one.name === "playground")), () => views[0]);
+  history.replaceState(null, "", first.state.link());
+  follow();
+}

@@ -13,7 +13,7 @@ from lenrek.data.shown import shown
 from lenrek.errors import DataError, OptionError
 from lenrek.studio.run_answers import AllAnswers
 from lenrek.studio.run_charts import charts_of, compared
-from lenrek.studio.run_files import RunFiles, find_run, find_runs
+from lenrek.studio.run_files import RunFiles, check_inside, find_run, find_runs
 from lenrek.studio.samples import DATA
 from lenrek.studio.session import Session
 from lenrek.studio.views.samples import PNG, thumbnail
@@ -81,7 +81,9 @@ def router(session: Session) -> APIRouter:
         """The report of a finished run: a page that may run nothing."""
 
         def read() -> bytes:
-            path = find_run(session.runs, run).folder.report
+            folder = find_run(session.runs, run).folder
+            path = folder.report
+            check_inside(folder, path)
             try:
                 return path.read_bytes()
             except OSError as error:
