@@ -29,7 +29,7 @@ class Pool(nn.Module):
     Raises:
         OptionError: an unknown pooling, or a power below 1.
     Source: Radenović, Tolias & Chum 2019, arXiv:1711.02512, §3.2 (GeM); Tolias, Sicre & Jégou 2016, arXiv:1511.05879,
-        §4.1 (R-MAC).
+    §4.1 (R-MAC).
     Example:
         >>> x = torch.tensor([[[[1.0, 3.0], [2.0, 4.0]]]])
         >>> [round(Pool(kind, power=2)(x).item(), 4) for kind in ("average", "gem", "max")]
