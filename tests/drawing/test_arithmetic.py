@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import xml.etree.ElementTree as ElementTree
 from itertools import product
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
+from PIL import Image
 from pooling_cases import cases
 from strategies import problems
 
@@ -20,6 +22,7 @@ from lenrek.drawing.arithmetic.draw import draw_convolution, draw_pooling, draw_
 from lenrek.drawing.arithmetic.pooling import work_pooling
 from lenrek.drawing.arithmetic.transposed import work_transposed
 from lenrek.drawing.arithmetic.values import written
+from lenrek.drawing.scene.as_gif import FINER, as_image
 from lenrek.errors import OptionError, ShapeError
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -228,8 +231,6 @@ def test_hostile_names_are_text():
 
 
 def test_gif_and_png(tmp_path):
-    from PIL import Image
-
     drawing = draw_transposed((3, 2), (2, 3), stride=(1, 2))
     moving = Image.open(drawing.save(tmp_path / "moving.gif", seconds_per_step=0.25))
     assert moving.n_frames == drawing.num_steps
@@ -237,6 +238,22 @@ def test_gif_and_png(tmp_path):
     still = Image.open(drawing.save(tmp_path / "still.png", theme="dark", step=3))
     assert still.size[0] == pytest.approx(2 * moving.size[0], abs=2)
     assert still.getpixel((2, 2)) == (0x14, 0x17, 0x1A)
+
+
+@pytest.mark.parametrize(
+    ("x", "weight", "options"),
+    [((4, 9), (4, 2, 3), {"groups": 2, "padding": 1}), ((2, 3, 4), (2, 2, 2, 2), {"show": "both"})],
+)
+def test_frames_are_the_pictures_of_their_steps(x, weight, options):
+    drawing = draw_convolution(x, weight, **options)
+    moving = Image.open(io.BytesIO(drawing.to_gif()))
+    for step in range(0, drawing.num_steps, 5):
+        moving.seek(step)
+        frame = np.asarray(moving.convert("RGB")).astype(int)
+        whole = np.asarray(as_image(drawing.scene(None).at(step)).reduce(FINER)).astype(int)
+        difference = np.abs(frame - whole)
+        assert difference.mean() < 1  # a palette of 256 colours
+        assert (difference.max(axis=2) > 60).mean() < 0.002
 
 
 @pytest.mark.parametrize("name", ["picture.jpg", "picture"])
@@ -272,6 +289,9 @@ def test_what_is_refused():
         draw_convolution((1, 2, 2, 2, 2), (1, 1, 2, 2, 2, 2))
     with pytest.raises(OptionError, match="holds NaN or an infinity"):
         draw_convolution([[np.nan, 1.0]], (1, 1, 1))
+    for wrong in ("pixels", [[1j, 2]], [[1], [2, 3]], object()):
+        with pytest.raises(OptionError, match="x is no array of real numbers, nor a shape"):
+            draw_convolution(wrong, (1, 1, 1))
     with pytest.raises(ShapeError, match="the window of output 0 holds no sample"):
         draw_pooling((1, 3), 2, padding=[(2, 0)])
     with pytest.raises(ShapeError, match=r"x has 3 channels, but weight \(2, 2, 3\) with groups=1 expects 2"):

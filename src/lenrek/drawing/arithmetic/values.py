@@ -52,7 +52,10 @@ def read(value: Any, made: Any, who: str, name: str) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     try:
-        found = np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
+        if np.iscomplexobj(given):
+            raise TypeError
+        found = given.astype(np.float64)
     except (TypeError, ValueError):
         raise OptionError(f"{who}: {name} is no array of real numbers, nor a shape: {value!r:.60}.") from None
     if not found.size:

@@ -18,38 +18,87 @@ _SPLIT = re.compile(f"([{''.join(SIGNS)}])")
 
 def as_gif(scene: Scene, seconds_per_step: float, theme: Theme = "auto") -> bytes:
     """All steps, again and again; a GIF knows one theme, and "auto" is light."""
-    frames = [as_image(scene.at(step), theme) for step in range(scene.steps)]
-    # One palette for all frames: colours that change from frame to frame would flicker.
-    columns = min(len(frames), 4)
-    chosen = frames[:: max(1, len(frames) // columns)][:columns]
-    sheet = Image.new("RGB", (frames[0].width, frames[0].height * len(chosen)))
-    for place, frame in enumerate(chosen):
-        sheet.paste(frame, (0, place * frame.height))
-    palette = sheet.quantize(128, method=Image.Quantize.MEDIANCUT)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    looks = _looks(theme)
+    palette = _palette(looks)
+    still = scene.at(-1)  # what every step has
+    drawn = _canvas(scene, looks)
+    _draw_all(drawn, still, looks)
+    indexed = []
+    for step in range(scene.steps):
+        frame = drawn.copy()
+        _draw_step(ImageDraw.Draw(frame), scene, step, looks)
+        indexed.append(frame.reduce(FINER).quantize(palette=palette, dither=Image.Dither.NONE))
     buffer = io.BytesIO()
     duration = max(20, round(1000 * seconds_per_step))
     indexed[0].save(buffer, "GIF", save_all=True, append_images=indexed[1:], duration=duration, loop=0, disposal=1)
     return buffer.getvalue()
 
 
+def _draw_step(draw: ImageDraw.ImageDraw, scene: Scene, step: int, looks: dict[str, Look]) -> None:
+    """What one step adds to the picture of what every step has."""
+    there = {name: [s for s in getattr(scene, name) if s.steps is None or step in s.steps] for name in LAYERS}
+    # A beam below cells covers what is drawn already: then all is drawn again, of a signal that is little.
+    again = any(isinstance(shape, Line) and shape.steps is not None for shape in there["under"])
+    for shape in (*there["under"], *there["between"]):
+        if again or shape.steps is not None:
+            _draw(draw, shape, looks)
+    covered = [s for s in (*there["under"], *there["between"]) if isinstance(s, Box) and s.steps is not None]
+    for shape in there["over"]:
+        below = isinstance(shape, Words) and any(_holds(box, shape) for box in covered)
+        if again or below or shape.steps is not None:
+            _draw(draw, shape, looks)
+
+
+def _holds(box: Box, text: Words) -> bool:
+    return box.x <= text.x <= box.x + box.width and box.y <= text.y <= box.y + box.height
+
+
+def _palette(looks: dict[str, Look]) -> Image.Image:
+    """Every colour there is, with its shades towards the ground: one for all frames, so that nothing flickers."""
+    ground = looks["ground"].fill
+    whole = dict.fromkeys(colour for look in looks.values() for colour in (look.fill, look.stroke) if colour != "none")
+    shades = [mixed(colour, ground, share) for share in (1.0, 0.7, 0.4) for colour in whole]
+    scales = [mixed(looks[role].fill, ground, n / 24) for role in ("more", "less") for n in range(25)]
+    # Pillow takes nearly equal colours for each other, so the ground's close neighbours are left out.
+    near = {colour for colour in (*shades, *scales) if colour not in whole and _distance(colour, ground) < 10}
+    chosen = [colour for colour in dict.fromkeys([ground, *shades, *scales]) if colour not in near][:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([int(colour[i : i + 2], 16) for colour in chosen for i in (1, 3, 5)])
+    return palette
+
+
+def _distance(one: str, other: str) -> int:
+    return max(abs(int(one[i : i + 2], 16) - int(other[i : i + 2], 16)) for i in (1, 3, 5))
+
+
 def as_png(scene: Scene, theme: Theme = "auto") -> bytes:
     """One step, twice as large as its size says, for slides."""
     buffer = io.BytesIO()
-    as_image(scene, theme, reduce=False).save(buffer, "PNG", optimize=True)
+    as_image(scene, theme).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def as_image(scene: Scene, theme: Theme = "auto", *, reduce: bool = True) -> Image.Image:
-    """RGB, of a scene without steps."""
-    looks = ROLES["dark" if theme == "dark" else "light"]
-    size = round(scene.width), round(scene.height)
-    image = Image.new("RGB", (size[0] * FINER, size[1] * FINER), looks["ground"].fill)
+def as_image(scene: Scene, theme: Theme = "auto") -> Image.Image:
+    """RGB, of a scene without steps, so much larger."""
+    looks = _looks(theme)
+    image = _canvas(scene, looks)
+    _draw_all(image, scene, looks)
+    return image
+
+
+def _looks(theme: Theme) -> dict[str, Look]:
+    return ROLES["dark" if theme == "dark" else "light"]
+
+
+def _canvas(scene: Scene, looks: dict[str, Look]) -> Image.Image:
+    return Image.new("RGB", (round(scene.width) * FINER, round(scene.height) * FINER), looks["ground"].fill)
+
+
+def _draw_all(image: Image.Image, scene: Scene, looks: dict[str, Look]) -> None:
     draw = ImageDraw.Draw(image)
     for name in LAYERS:
         for shape in getattr(scene, name):
             _draw(draw, shape, looks)
-    return image.resize(size, Image.Resampling.LANCZOS) if reduce else image
 
 
 def _draw(draw: ImageDraw.ImageDraw, shape: Shape, looks: dict[str, Look]) -> None:

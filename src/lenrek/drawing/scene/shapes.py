@@ -92,9 +92,9 @@ class Scene:
     over: list[Shape] = field(default_factory=list)
 
     def at(self, step: int) -> Scene:
-        """Only what is there at one step, as a picture of its own."""
+        """Only what is there at one step, as a picture of its own; at −1 what is there at all of them."""
         under, between, over = ([_always(s) for s in getattr(self, name) if _there(s, step)] for name in LAYERS)
-        description = f"{self.description} {self.told[step]}" if self.told else self.description
+        description = f"{self.description} {self.told[step]}" if self.told and step >= 0 else self.description
         return Scene(self.width, self.height, description, under=under, between=between, over=over)
 
 
