@@ -89,6 +89,8 @@ def test_a_network(cli: Cli, tmp_path: Path, run: Path) -> None:
         (("convolution", "--show", "sound"), "show is 'sound', expected numbers, colours or both"),
         (("transposed", "--boundary", "2", "--padding", "1"), "only linear maps have an adjoint"),
         (("transposed", "--output-padding", "1"), "expected less than max(stride, dilation)"),
+        (("convolution", "--out", "none/x.svg"), "none/x.svg cannot be written: No such file or directory."),
+        (("convolution", "--samples", "bad.npy"), "bad.npy is no NumPy file, or holds objects instead of numbers"),
         (("pooling", "--kind", "min"), "kind is 'min', expected max, average or norm"),
         (("pooling", "--norm", "3"), 'norm_type 3.0 has no effect on kind="max"'),
         (("network", "lenet6"), "lenet6"),
@@ -97,6 +99,7 @@ def test_a_network(cli: Cli, tmp_path: Path, run: Path) -> None:
 )
 def test_what_is_refused(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, message) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("bad.npy").write_bytes(b"no array")
     outcome = cli("draw", *arguments)
     assert (outcome.status, outcome.out) == (1, "")
     assert message in outcome.err

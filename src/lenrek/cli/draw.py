@@ -252,8 +252,10 @@ def _numbers(text: str, option: str) -> Any:
     if text.endswith(".npy"):
         try:
             return np.load(text, allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise OptionError(f"{WHO}: {option} {text} holds no array of numbers: {error}.") from None
+        except (ValueError, EOFError):
+            raise OptionError(
+                f"{WHO}: {option} {text} is no NumPy file, or holds objects instead of numbers."
+            ) from None
     try:
         rows = [[float(number) for number in row.split(",")] for row in text.split(";")]
         found = np.array(rows)

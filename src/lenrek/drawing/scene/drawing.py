@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,7 @@ class Drawing:
         Returns:
             The path.
         Raises:
-            OptionError: a name that ends otherwise, or an option that has no effect on it.
+            OptionError: a name that ends otherwise, an option that has no effect on it, a file that cannot be written.
         """
         path = Path(path)
         kind = path.suffix.lower()
@@ -110,15 +111,15 @@ class Drawing:
         if moves and seconds_per_step is not None:
             options["seconds_per_step"] = seconds_per_step
         if kind == ".gif":
-            _write(path, self.to_gif(**options))
+            _write(path, self.to_gif(**options), self.who)
         elif kind == ".png":
-            _write(path, self.to_png(step, **options))
+            _write(path, self.to_png(step, **options), self.who)
         elif kind == ".html":
-            _write(path, self.to_html(**options).encode())
+            _write(path, self.to_html(**options).encode(), self.who)
         elif animate:
-            _write(path, self.to_animated_svg(**options).encode())
+            _write(path, self.to_animated_svg(**options).encode(), self.who)
         else:
-            _write(path, self.to_svg(step, **options).encode())
+            _write(path, self.to_svg(step, **options).encode(), self.who)
         return path
 
     def _repr_svg_(self) -> str:
@@ -153,8 +154,12 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:-1]) + f" or {names[-1]}"
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, who: str) -> None:
     """Beside and renamed, so that nobody meets half a file."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise OptionError(f"{who}: {path} cannot be written: {error.strerror}.") from error

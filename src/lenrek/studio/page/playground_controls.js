@@ -46,7 +46,7 @@ export function controls(change) {
       h("div", { class: "row" },
         choice("Input", "axes", [["1", "signal"], ["2", "image"]], String(size.length), (value) => switchAxes(Number(value))),
         choice("Show", "show", [["numbers", "numbers"], ["colours", "colours"], ["both", "both"]], settings.show, (value) => change({ show: value }))),
-      pooling ? null : check("Flip the kernel (true convolution)", "flip"),
+      pooling ? null : check("Flip the kernel: true convolution (key F)", "flip"),
       pooling ? check("One more window where samples remain (ceil mode)", "ceil") : null,
       h("table", { class: "sliders" },
         h("thead", {}, h("tr", {}, h("td", {}), AXES[size.length].map((axis) => h("th", { scope: "col" }, axis)))),
