@@ -10,11 +10,10 @@ from PIL import Image
 from torch.nn import functional as F
 
 from lenrek.data.normalise import normalise
+from lenrek.drawing.colours import diverging
 
 if TYPE_CHECKING:
     from lenrek.search.store import Store
-
-HEAT = np.array([[43, 108, 176], [255, 255, 255], [184, 69, 42]], np.float32)  # unlike, neither, like
 
 
 def likeness(store: Store, sample: np.ndarray, vector: np.ndarray) -> np.ndarray | None:
@@ -52,7 +51,5 @@ def painted(pixels: np.ndarray, found: np.ndarray) -> np.ndarray:
     heat = np.asarray(
         Image.fromarray((found / most).astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
     )
-    heat = heat.clip(-1, 1)[..., None]
-    colour = np.where(heat >= 0, HEAT[1] + heat * (HEAT[2] - HEAT[1]), HEAT[1] - heat * (HEAT[0] - HEAT[1]))
     grey = pixels.mean(0)[..., None]
-    return np.rint(grey * colour / 255).clip(0, 255).astype(np.uint8)
+    return np.rint(grey * diverging(heat, 1.0) / 255).astype(np.uint8)
