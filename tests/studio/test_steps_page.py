@@ -1,33 +1,17 @@
-"""The page with steps in a real browser: slider, buttons, keys, the address, under a policy of its own."""
+"""The page that `lenrek draw` writes, in a real browser: slider, buttons, keys, the address, its own policy."""
 
 from __future__ import annotations
-
-import shutil
 
 import pytest
 
 from lenrek.drawing.arithmetic.draw import draw_convolution
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
-    path = draw_convolution((4, 5), (2, 3)).save(tmp_path_factory.mktemp("page") / "steps.html")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        opened = browser.new_page()
-        complaints = []
-        opened.on("console", lambda said: complaints.append(said.text))
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.goto(f"{path.as_uri()}#3")
-        yield opened
-        browser.close()
-    assert complaints == []
+@pytest.fixture
+def page(new_page, tmp_path):
+    opened = new_page()
+    opened.goto(f"{draw_convolution((4, 5), (2, 3)).save(tmp_path / 'steps.html').as_uri()}#3")
+    return opened
 
 
 def shown(page) -> tuple[str, int, int]:
