@@ -101,7 +101,7 @@ def remove(
 def approximate(
     store: Annotated[str, typer.Argument(help="A store of 1,000 images or more.")],
     recall: Annotated[
-        float | None, typer.Option(help="Share of the true 10 and 100 nearest that is to be found. Default: 0.95.")
+        float | None, typer.Option(help="Share of the true 100 nearest that is to be found. Default: 0.95.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -109,12 +109,12 @@ def approximate(
     from lenrek.search.store import open_store
 
     opened = open_store(store)
-    found = opened.build_index(recall=recall, say=tell)
+    one = opened.build_index(recall=recall, say=tell)
     if json:
-        emit({"store": opened.path, "rows": len(opened), "measured": [asdict(one) for one in found]})
+        emit({"store": opened.path, "rows": len(opened), "measured": asdict(one)})
         return
-    rows = [[str(one.k), f"{one.recall:.3f}", f"{one.lists:,}", f"{one.rows:.1%}"] for one in found]
-    table(["nearest", "recall", "lists looked through", "rows compared"], rows, numeric=range(4))
+    row = [str(one.k), f"{one.recall:.3f}", f"{one.lists:,}", f"{one.rows:.1%}"]
+    table(["nearest", "recall", "lists looked through", "rows compared"], [row], numeric=range(4))
 
 
 def _report(done: Indexed, json: bool) -> None:

@@ -105,7 +105,7 @@ def stamp(uri: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_ino
 
 
-def build_index(store: Store, recall: float | None, say: Callable[[str], None]) -> tuple[Measured, ...]:
+def build_index(store: Store, recall: float | None, say: Callable[[str], None]) -> Measured:
     """As `Store.build_index`."""
     from lenrek.search.inverted_build import build_lists
     from lenrek.search.store import IMAGES

@@ -37,13 +37,13 @@ from lenrek.search.settings import Settings
 LISTS_PER_ROOT = 4  # times √rows: as many comparisons with centres as with the rows of few lists
 ROWS_PER_LIST = 32  # that the centres are found from
 ASKED = 256  # rows that measure the recall
-NEAREST = (10, 100)
+NEAREST = 100  # whose lists are counted: a query from outside finds its first ten as well as a row its first hundred
 BATCHES_AT_ONCE = 8  # of `table.SCAN_ROWS`
 
 Say = Callable[[str], None]
 
 
-def build_lists(rows: table.Table, settings: Settings, recall: float, say: Say) -> tuple[Measured, ...]:
+def build_lists(rows: table.Table, settings: Settings, recall: float, say: Say) -> Measured:
     """Build the index of `rows` and put it in the place of the one before.
 
     Args:
@@ -98,7 +98,7 @@ def _written(rows: table.Table, settings: Settings, recall: float, file: Path, s
     del sample
     say("Sorting the rows into the lists.")
     ids, chosen, scales = np.empty(count, np.int64), np.empty(count, np.int32), torch.empty(count)
-    truth = _Nearest(asking, asked, NEAREST[-1])
+    truth = _Nearest(asking, asked, min(NEAREST, count - 1))
     for first, some_ids, vectors in _blocks(rows, settings.dims):
         part = slice(first, first + len(some_ids))
         known = Vectors(some_ids, vectors)
@@ -110,16 +110,15 @@ def _written(rows: table.Table, settings: Settings, recall: float, file: Path, s
     place = np.empty(count, np.int64)
     place[order] = np.arange(count)
     checksums = _write_vectors(rows, settings, file, place, begins)
-    measured = [_measure(centres, begins, asking, chosen[truth.places[:, :k]], recall) for k in NEAREST if k < count]
-    for one in measured:
-        say(
-            f"recall@{one.k} {one.recall:.3f} of {one.queries} rows that asked: {one.lists:,} of {groups:,} lists, "
-            f"{one.rows:.1%} of the rows compared."
-        )
+    found = _measure(centres, begins, asking, chosen[truth.places], recall)
+    say(
+        f"recall@{found.k} {found.recall:.3f} of {found.queries} rows that asked: {found.lists:,} of {groups:,} lists, "
+        f"{found.rows:.1%} of the rows compared."
+    )
     return InvertedLists(
         rows.version, recall, centres, begins, ids[order], scales[torch.from_numpy(order)],
         torch.empty(0),  # nobody searches by this object
-        checksums, tuple(measured),
+        checksums, found,
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ class Store:
             self._indexed = (now, open_approximate(self))
         return self._indexed[1]
 
-    def build_index(self, *, recall: float | None = None, say: Any = None) -> tuple[Measured, ...]:
+    def build_index(self, *, recall: float | None = None, say: Any = None) -> Measured:
         """Build an index, by which `search` looks through some of the rows instead of all of them.
 
         For collections that are too large to be compared as a whole. Others may search and write meanwhile. Rows that
@@ -128,11 +128,11 @@ class Store:
         builds it again; rows that are removed or changed are never found as what they were.
 
         Args:
-            recall: share of the true 10 (and 100) nearest that is to be found, 0.95 where None. It is measured on rows
-                that ask for the others, and as many lists are looked through as that takes.
+            recall: share of the true 100 nearest that is to be found, 0.95 where None. It is measured on rows that ask
+                for the others, and as many lists are looked through as that takes.
             say: told in sentences what goes on.
         Returns:
-            What was measured, for 10 and for 100 nearest. More than 100 are always searched exactly.
+            What was measured. More than 100 nearest are always searched exactly.
         Raises:
             OptionError: fewer than 1,000 rows, or a recall that cannot be aimed at.
             StoreError: another process is building, or the disk is full.
