@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 HUB = "hub:"
+SHIPPED = Path(__file__).parent / "shipped"  # networks that we trained, one file each; see its README
 
 
 def load_pretrained(name: str | Path) -> nn.Module:
@@ -22,8 +23,8 @@ def load_pretrained(name: str | Path) -> nn.Module:
 
     Args:
         name: a run's folder or a model file; `ARCHITECTURE:FILE`, such as `squeezenet1_1:weights.safetensors`, for
-            plain weights (safetensors, or a `.pth` that holds nothing but tensors); or `hub:OWNER/REPOSITORY` on
-            Hugging Face, such as `hub:timm/resnet18.a1_in1k`.
+            plain weights (safetensors, or a `.pth` that holds nothing but tensors); `hub:OWNER/REPOSITORY` on
+            Hugging Face, such as `hub:timm/resnet18.a1_in1k`; or `resnet9_small`, which comes with lenrek.
     Raises:
         ModelError: an unknown architecture, or a name of none of these forms.
         CheckpointError: a file that is missing, damaged or for another network; a repository that cannot be read.
@@ -41,8 +42,12 @@ def load_pretrained(name: str | Path) -> nn.Module:
     if colon and architecture and not Path(text).exists() and (architecture in ARCHITECTURES or len(architecture) > 1):
         return create_model(find_architecture(architecture).name, weights=file).eval()  # a drive, C:, has one letter
     if text in ARCHITECTURES and not Path(text).exists():
+        shipped = SHIPPED / f"{text}.safetensors"
+        if shipped.exists():
+            return load_model(shipped)[0]
         raise ModelError(
             f"load_pretrained: {text} is an architecture without weights.\n"
-            f"  Hint: {text}:FILE names a file of weights for it, hub:OWNER/REPOSITORY public ones."
+            f"  Hint: {text}:FILE names a file of weights for it, hub:OWNER/REPOSITORY public ones; "
+            f"{', '.join(sorted(file.stem for file in SHIPPED.glob('*.safetensors')))} comes with lenrek."
         )
     return load_model(name)[0]
