@@ -60,7 +60,7 @@ def train(
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="A trained network: a run, ARCHITECTURE:FILE of weights, hub:OWNER/REPOSITORY."),
+        typer.Option("--from", help="A trained network: a run, ARCHITECTURE:FILE, hub:OWNER/NAME, resnet9_small."),
     ] = None,
     freeze: Annotated[
         str, typer.Option(help="What of it stays as it is: none, features (all but the head) or 'up-to LAYER'.")
