@@ -87,9 +87,7 @@ def test_what_the_hub_cannot_give(cache: Path) -> None:
 def test_names_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no architecture 'resnet19'"):
         load_pretrained("resnet19:weights.safetensors")
-    with pytest.raises(
-        ModelError, match=r"lenet5 is an architecture without weights(?s:.*)lenet5:FILE(?s:.*) comes"
-    ):
+    with pytest.raises(ModelError, match=r"lenet5 is an architecture without weights(?s:.*)lenet5:FILE(?s:.*) comes"):
         load_pretrained("lenet5")
     with pytest.raises(CheckpointError, match="there is no"):
         load_pretrained(tmp_path / "nothing")
