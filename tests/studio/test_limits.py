@@ -80,7 +80,7 @@ def test_large_files_are_refused_while_they_come(served, client):
 
     with contextlib.suppress(httpx.TransportError):  # the server closed the connection
         assert client.post("/api/samples/upload", content=endless()).status_code == 413
-    assert sent < 60_000_000
+    assert sent < 120_000_000  # four times what is taken, and what lies in buffers
 
 
 @pytest.mark.parametrize(
