@@ -30,6 +30,8 @@ ROWS = (
     ("", 3),
     ("--size 352 --scales 1,0.645", 0),
     ("--size 352 --scales 1,0.645", 5),
+    ("--size 352 --scales 1,0.645 --flip", 0),
+    ("--size 352 --scales 1,0.645 --flip", 5),
     ("--pooling average --pca 0", 0),
     ("--pca 0", 0),
     ("--size 288 --flip", 0),
