@@ -4,11 +4,11 @@
     python benchmarks/small_data_peers.py FOLDER                               (where fastai and Keras are installed)
 
 Each peer is used as its own guide shows it: fastai by `vision_learner(…).fine_tune(EPOCHS)` on `Resize(460)` and
-`aug_transforms(size=224)`, 16 photos a step where there are few; Keras by its guide on transfer learning, the new head at
-1e-3 on frozen features and then all layers at 1e-5, with flips and small rotations. fastai wants torchvision, Keras runs on its PyTorch backend; both in
-an environment of their own, so that this script imports nothing of lenrek. Weights: squeezenet1_1-imagenet.safetensors
-in the folder LENREK_WEIGHTS. Time is that of training and testing, without imports. Results:
-results/small_data_peers.jsonl and results/small_data_peers.md.
+`aug_transforms(size=224)`, 16 photos a step where there are few; Keras by its guide on transfer learning, the new
+head at 1e-3 on frozen features and then all layers at 1e-5, with flips and small rotations. fastai wants
+torchvision, Keras runs on its PyTorch backend; both in an environment of their own, so that this script imports
+nothing of lenrek. Weights: squeezenet1_1-imagenet.safetensors in the folder LENREK_WEIGHTS. Time is that of
+training and testing, without imports. Results: results/small_data_peers.jsonl and results/small_data_peers.md.
 """
 
 from __future__ import annotations
