@@ -137,7 +137,7 @@ def lenrek_store(rows: int) -> Any:
     for first in range(0, rows, 50_000):
         part = np.array(x[first : first + 50_000])
         made = [
-            records.Record(b"%016d" % i, str(i), None, None, None, Facts(b"%016d" % i, 0, 0, 0, 0))
+            records.Record(b"%016d" % i, str(i), None, None, None, None, Facts(b"%016d" % i, 0, 0, 0, 0))
             for i in range(first, first + len(part))
         ]
         store.table.append(records.rows(made, part, store.table.schema))

@@ -47,7 +47,9 @@ def clustered(rng, count, dims=DIMS):
 def add_rows(store, vectors, first=0):
     """Rows as `lenrek.index` writes them, called v0, v1, … from `first`, with these vectors."""
     made = [
-        records.Record(b"%016d" % (first + i), f"v{first + i}", None, "ab"[i % 2], None, Facts(bytes(16), 1, 2, 3, 4))
+        records.Record(
+            b"%016d" % (first + i), f"v{first + i}", None, "ab"[i % 2], None, None, Facts(bytes(16), 1, 2, 3, 4)
+        )
         for i in range(len(vectors))
     ]
     kept = records.stored(vectors, store.settings.config.storage)
@@ -157,7 +159,7 @@ def test_a_changed_row_is_found_as_what_it_is(store, rng):
     store.build_index()
     (old, _), new = found_by_loops(store, clustered(rng, 1)[0], 2), clustered(rng, 1)
     number = int(old[0][1:])
-    made = records.Record(b"%016d" % number, old[0], None, "a", None, Facts(bytes(16), 1, 2, 3, 4))
+    made = records.Record(b"%016d" % number, old[0], None, "a", None, None, Facts(bytes(16), 1, 2, 3, 4))
     store.table.replace(records.rows([made], new.astype(np.float16), store.table.schema))
     index = store.approximate()
     assert (len(index), len(index.gone), len(index.fresh)) == (ROWS, 1, 1)

@@ -154,6 +154,30 @@ def test_update_finds_what_is_new_changed_moved_and_gone(store, photos, monkeypa
     assert (again.added, again.changed, again.removed, again.unchanged) == (0, 0, 0, len(rows))
 
 
+def test_captions_lie_beside_files(photos, network, tmp_path):
+    (photos / "red/00.txt").write_text("two roses,\n  red\x1b[1m\n")
+    (photos / "red/01.txt").write_bytes(b"caf\xe9" + b"x" * 20_000)
+    (photos / "red/02.txt").write_text("\n")
+    (photos / "red/03.txt").mkdir()
+    store = lenrek.index(photos, model=network, out=tmp_path / "store").store
+    (hits,) = store.search(photos / "red/00.png", where="caption LIKE '%roses%'")
+    assert [(hit.path, hit.caption) for hit in hits] == [("red/00.png", "two roses, red\\x1b[1m")]
+    found = dict(zip(*map(store.table.read(["path", "caption"]).get, ("path", "caption")), strict=True))
+    assert len(found["red/01.png"]) == 10_000
+    assert {path for path, caption in found.items() if caption} == {"red/00.png", "red/01.png"}
+    (photos / "red/00.txt").write_text("one rose")
+    (photos / "red/01.txt").unlink()
+    (photos / "blue/00.txt").write_text("sky")
+    done = store.update()
+    assert (done.changed, done.reused, done.unchanged, len(store)) == (3, 3, 15, 18)
+    found = dict(zip(*map(store.table.read(["path", "caption"]).get, ("path", "caption")), strict=True))
+    assert {path: caption for path, caption in found.items() if caption} == {
+        "red/00.png": "one rose",
+        "blue/00.png": "sky",
+    }
+    assert store.update().unchanged == 18
+
+
 def test_remove(store):
     assert store.remove(["red/00.png", "blue"]) == 7
     assert len(store) == 11

@@ -48,7 +48,11 @@ def search(
     for number, hits in enumerate(found):
         if len(found) > 1:
             print("\n" * bool(number) + shown(hits.query))
-        rows = [[f"{hit.similarity:.3f}", hit.label or "", hit.path] for hit in hits]
-        table(["similarity", "label", "file"], rows, numeric=(0,))
+        captions = any(hit.caption for hit in hits)
+        rows = [
+            [f"{hit.similarity:.3f}", hit.label or "", *([hit.caption or ""] if captions else []), hit.path]
+            for hit in hits
+        ]
+        table(["similarity", "label", *(["caption"] if captions else []), "file"], rows, numeric=(0,))
     if any(problem.kind == "damaged" for problem in opened.problems):
         raise typer.Exit(1)

@@ -21,6 +21,7 @@ from lenrek.errors import DataError
 from lenrek.models.contract import InputContract
 
 KEY_BYTES = 16
+CAPTION_BYTES = 10_000  # of a text file: what is longer is no caption, and cut
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,18 @@ class Collection:
 
     def label(self, index: int) -> str | None:
         return self.source.classes[self.source.labels[index]] if self.labelled else None
+
+    def caption(self, index: int) -> str | None:
+        """The text beside a file, in one of the same name that ends with .txt, on one line; None without one."""
+        file = None if self.paths is None else self.paths[index].with_suffix(".txt")
+        if file is None or not file.is_file():
+            return None
+        try:
+            with file.open("rb") as opened:
+                text = opened.read(CAPTION_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return None
+        return shown(" ".join(text.split())) or None
 
     def part(self, index: int) -> str | None:
         return str(self.source.split[index]) or None if self.source.split is not None else None

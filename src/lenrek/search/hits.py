@@ -15,7 +15,7 @@ class Hit:
     Attributes:
         path: relative to the collection.
         similarity: the cosine of the angle to the query, 1 for the same direction.
-        label, part: None where nothing says them.
+        label, caption, part: None where nothing says them.
         width, height: in pixels, 0 for what is no image.
         id: of the row in the store, until it is changed.
     """
@@ -23,6 +23,7 @@ class Hit:
     path: str
     similarity: float
     label: str | None
+    caption: str | None
     part: str | None
     width: int
     height: int

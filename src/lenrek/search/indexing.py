@@ -130,7 +130,13 @@ def update(store: Store, *, data: Any = None, verify: bool = False, say: Say | N
         touched = [
             i
             for i, key in enumerate(collection.keys)
-            if key in rows and (verify or collection.paths is None or collection.state(i) != rows[key].state)
+            if key in rows
+            and (
+                verify
+                or collection.paths is None
+                or collection.state(i) != rows[key].state
+                or collection.caption(i) != rows[key].caption
+            )
         ]
         gone = sorted(rows.keys() - set(collection.keys))
         done = Indexed(store, unchanged=len(collection) - len(fresh) - len(touched))
@@ -154,18 +160,20 @@ class _StoredState:
     id: int
     digest: bytes
     state: tuple[int, int]
+    caption: str | None
 
 
 def _stored_states(store: Store) -> dict[bytes, _StoredState]:
     found: dict[bytes, _StoredState] = {}
-    for batch in store.table.scan(["key", "digest", "size_bytes", "modified"]):
+    for batch in store.table.scan(["key", "digest", "size_bytes", "modified", "caption"]):
         times = batch.column("modified").cast("int64").to_pylist()
         sizes = batch.column("size_bytes").to_pylist()
-        for key, one, digest, size, modified in zip(
+        for key, one, digest, size, modified, caption in zip(
             batch.column("key").to_pylist(), batch.column(table.ROW_ID).to_pylist(),
-            batch.column("digest").to_pylist(), sizes, times, strict=True,
+            batch.column("digest").to_pylist(), sizes, times,
+            batch.column("caption").to_pylist(), strict=True,
         ):  # fmt: skip
-            found[key] = _StoredState(one, digest, (size, modified))
+            found[key] = _StoredState(one, digest, (size, modified), caption)
     return found
 
 
@@ -185,7 +193,7 @@ def _take_over(
             own = rows.get(collection.keys[i])
             if own is None:
                 done.added, done.reused = done.added + 1, done.reused + 1
-            elif own.digest == facts.digest:
+            elif own.digest == facts.digest and own.caption == collection.caption(i):
                 done.unchanged += 1
             else:
                 done.changed, done.reused = done.changed + 1, done.reused + 1

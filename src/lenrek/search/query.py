@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lenrek.search.store import Store
 
 WHO = "search"
-HIT_COLUMNS = ("path", "label", "part", "width", "height")
+HIT_COLUMNS = ("path", "label", "caption", "part", "width", "height")
 
 
 def search(

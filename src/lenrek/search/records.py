@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from lenrek.search.collection import Collection
     from lenrek.search.embedding import Storage
 
-SHOWN_COLUMNS = ("path", "label", "part", "width", "height", "size_bytes", "modified")
-
 
 @dataclass(frozen=True)
 class Record:
@@ -25,13 +23,14 @@ class Record:
     Attributes:
         key, raw_path: of `Collection`.
         path: relative to the collection's root, printable.
-        label, part: None where nothing says them.
+        label, caption, part: None where nothing says them.
     """
 
     key: bytes
     path: str
     raw_path: bytes | None
     label: str | None
+    caption: str | None
     part: str | None
     facts: Facts
 
@@ -42,6 +41,7 @@ def record_of(collection: Collection, index: int, facts: Facts) -> Record:
         collection.name(index),
         collection.raw_path(index),
         collection.label(index),
+        collection.caption(index),
         collection.part(index),
         facts,
     )
@@ -56,6 +56,7 @@ def schema(dims: int, storage: Storage) -> pa.Schema:
         pa.field("path", pa.string()),
         pa.field("raw_path", pa.binary()),
         pa.field("label", pa.string()),
+        pa.field("caption", pa.string()),
         pa.field("part", pa.string()),
         pa.field("digest", pa.binary(KEY_BYTES)),
         pa.field("size_bytes", pa.int64()),
@@ -77,6 +78,7 @@ def rows(records: list[Record], vectors: np.ndarray, like: pa.Schema) -> pa.Tabl
         "path": [record.path for record in records],
         "raw_path": [record.raw_path for record in records],
         "label": [record.label for record in records],
+        "caption": [record.caption for record in records],
         "part": [record.part for record in records],
         "digest": [one.digest for one in facts],
         "size_bytes": [one.size_bytes for one in facts],

@@ -20,7 +20,7 @@ from lenrek.search.projection import Projection
 if TYPE_CHECKING:
     from torch import nn
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ class Settings:
         try:
             about = json.loads(parts["settings"])
             if about["version"] != VERSION:
-                raise StoreError(f"{uri}: is a store of version {about['version']}, expected {VERSION}.")
+                raise StoreError(
+                    f"{uri}: is a store of version {about['version']}, expected {VERSION}.\n"
+                    "  Hint: make it anew with `lenrek index DATA --model MODEL --out STORE`."
+                )
             return cls(
                 about["fingerprint"],
                 EmbeddingConfig.from_json(about["config"]),

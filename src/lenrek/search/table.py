@@ -171,7 +171,7 @@ def checked_filter(where: str) -> str:
 def _no_filter(where: str, reason: str) -> OptionError:
     return OptionError(
         f"search: where is {shown(where)!r}, which is no filter: {shown(reason)}.\n"
-        "  Hint: an SQL condition on the columns path, label, part, width, height, size_bytes, modified: "
+        "  Hint: an SQL condition on the columns path, label, caption, part, width, height, size_bytes, modified: "
         "label = 'rose' AND width > 500."
     )
 
