@@ -67,6 +67,14 @@ def test_a_volume_shows_its_maximum_along_each_axis():
     assert 'alt="chair, along axis 2"' in markup
 
 
+def test_voxels_of_0_and_1_are_black_and_white():
+    volume = np.zeros((1, 2, 3, 4), np.uint8)
+    volume[0, 1, 2, 3] = 1
+    along_1, _, along_3 = pixels_of(picture(volume, "chair"))
+    np.testing.assert_array_equal(along_1, [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 255]])
+    np.testing.assert_array_equal(along_3, [[0, 0, 0], [0, 0, 255]])
+
+
 def test_a_short_signal_is_a_line_through_every_sample():
     (points,) = points_of(picture(np.array([[0, 100, -100, 50]], dtype=np.int16), "x"))
     np.testing.assert_allclose(points, [[0, 40], [80, 2], [160, 78], [240, 21]])

@@ -107,7 +107,7 @@ def test_a_run_that_goes_on_and_one_that_is_damaged(serve, runs, tmp_path):
 def test_a_run_on_other_data_says_what_is_missing(serve, runs, tmp_path, monkeypatch):
     from lenrek.studio.run_files import RunFiles
 
-    monkeypatch.setattr(RunFiles, "config", lambda self: {"data": "somewhere"})
+    monkeypatch.setattr(RunFiles, "config", {"data": "somewhere"})
     with serve(Session(None, runs=runs)).client() as client:
         answer = client.get("/api/runs/cell", params={"run": "first", "truth": 0, "said": 0})
     assert answer.json()["error"] == (

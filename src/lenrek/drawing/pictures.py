@@ -21,15 +21,15 @@ VIEWS = ("along axis 1", "along axis 2", "along axis 3")
 def picture(sample: np.ndarray, description: str) -> Markup:
     """A sample (channels, *size) drawn: 1-D as waveforms, 2-D as an image, 3-D as its maximum along each axis.
 
-    uint8 is shown as it is; other types stretch from their smallest to their largest value. Two, four or more channels
-    of an image or volume are averaged.
+    uint8 is shown as it is, except that a sample of 0 and 1 alone is black and white; other types stretch from their
+    smallest to their largest value. Two, four or more channels of an image or volume are averaged.
     """
     if sample.ndim == 2:
         return _waveforms(sample, description)
-    pixels = _as_uint8(sample)
+    pixels = as_uint8(sample)
     if sample.ndim == 3:
-        return png(_as_image(pixels), description)
-    views = (png(_as_image(pixels.max(axis=1 + axis)), f"{description}, {VIEWS[axis]}") for axis in range(3))
+        return png(_small(pixels), description)
+    views = (png(_small(pixels.max(axis=1 + axis)), f"{description}, {VIEWS[axis]}") for axis in range(3))
     return element("div", *views, class_="projections")
 
 
@@ -48,18 +48,28 @@ def png_source(pixels: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _as_uint8(sample: np.ndarray) -> np.ndarray:
+def as_uint8(sample: np.ndarray) -> np.ndarray:
+    """The shades in which a sample is drawn; the same shape.
+
+    >>> as_uint8(np.array([0, 7], np.uint8)), as_uint8(np.array([0, 1], np.uint8)), as_uint8(np.array([-2.0, 0.0, 1.0]))
+    (array([0, 7], dtype=uint8), array([  0, 255], dtype=uint8), array([  0, 170, 255], dtype=uint8))
+    """
     if sample.dtype == np.uint8:
-        return sample
+        return sample if sample.max() > 1 else sample * np.uint8(255)  # voxels and masks
     values = np.nan_to_num(sample.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     low, high = values.min(), values.max()
     return np.rint(255 * (values - low) / (high - low or 1.0)).astype(np.uint8)
 
 
-def _as_image(pixels: np.ndarray) -> np.ndarray:
-    """(channels, height, width) as grey or RGB, and no larger than a report needs."""
+def as_image(pixels: np.ndarray) -> Image.Image:
+    """uint8 (channels, height, width) as grey or RGB."""
     grey_or_rgb = pixels.transpose(1, 2, 0) if len(pixels) == 3 else np.rint(pixels.mean(axis=0)).astype(np.uint8)
-    image = Image.fromarray(np.ascontiguousarray(grey_or_rgb))
+    return Image.fromarray(np.ascontiguousarray(grey_or_rgb))
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    """No larger than a report needs."""
+    image = as_image(pixels)
     image.thumbnail((LONGEST_SIDE_PX, LONGEST_SIDE_PX))
     return np.asarray(image)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lenrek.data.shown import shown
+from lenrek.studio.pictures import thumbnail
 
 if TYPE_CHECKING:
     from lenrek.search.page import Pictures
@@ -41,8 +42,6 @@ class Neighbours:
 
     def picture(self, row: int) -> bytes | None:
         """PNG of a row's file; None where it is not there, or would lie outside of the collection."""
-        from lenrek.studio.views.samples import thumbnail
-
         rows = self._pictures.store.table.take([row], ["path", "raw_path"])
         path = self._pictures.path_of(rows[0]) if rows else None
         if path is None or not _lies_in(path, os.fsencode(str(self._pictures.root))):

@@ -66,10 +66,10 @@ class AllAnswers:
         source: Any
         if self._session.data_name is not None:
             source = self._session.source
-        elif run.config().get("data") == OWN_DATA:
+        elif run.config.get("data") == OWN_DATA:
             source = self._session.own_data
         else:
-            data = shown(str(run.config().get("data")))
+            data = shown(str(run.config.get("data")))
             raise OptionError(
                 f"studio: the pictures behind a cell are those of the run's data, {data}, which was not named at the "
                 "start.\n  Hint: lenrek studio … --data DATA."

@@ -28,7 +28,7 @@ def compared(column: str, runs: Sequence[RunFiles]) -> str:
     """One quantity of the first runs over their epochs; empty where none has it."""
     curves = []
     for run in runs[:MOST_COMPARED]:
-        points = [(row["epoch"], _number(row.get(column))) for row in run.history()]
+        points = [(row["epoch"], _number(row.get(column))) for row in run.history]
         curves.append(Curve(run.name, points))
     share = column.endswith("accuracy")
     written = (lambda value: f"{100 * value:.3g} %") if share else "{:.3g}".format

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ LIVE_S = 600  # a run that wrote nothing for so long was interrupted
 
 @dataclass(frozen=True)
 class RunFiles:
-    """One run. `name` is how it is called here, relative to the folder of runs."""
+    """One run. `name` is how it is called here, relative to the folder of runs.
+
+    `stamp` and `state` are those of now; what the files hold is read once.
+    """
 
     name: str
     folder: RunFolder
@@ -49,6 +53,7 @@ class RunFiles:
         except OSError:
             return "interrupted"
 
+    @cached_property
     def history(self) -> list[dict[str, Any]]:
         """A row per epoch.
 
@@ -64,6 +69,7 @@ class RunFiles:
             raise DataError(f"studio: {shown(self.folder.metrics)} cannot be read: {error}.") from error
         return rows
 
+    @cached_property
     def config(self) -> dict[str, Any]:
         """How it was trained, in a model's header from its first epoch on; empty where that is not told."""
         try:
@@ -74,6 +80,7 @@ class RunFiles:
         except (OSError, SafetensorError, ValueError, AttributeError):
             return {}
 
+    @cached_property
     def evaluations(self) -> dict[str, Any]:
         """Figures by part, "test" among them; empty before the end."""
         if not self.folder.evaluation.exists():

@@ -64,8 +64,8 @@ export function paintMap(canvas, values, size, { most, signed, slice = 0 }) {
 /** A sample as the network sees it, before normalisation: images grey or in colours, signals as curves. */
 export function paintSample(canvas, { shape, values }, slice = 0) {
   const [channels, ...size] = shape;
-  let low = 0, high = 255;
-  if (!(values instanceof Uint8Array)) [low, high] = extremes(values);
+  let [low, high] = extremes(values);
+  if (values instanceof Uint8Array) [low, high] = [0, high > 1 ? 255 : 1]; // voxels and masks hold 0 and 1
   if (size.length === 1) {
     const curves = Array.from({ length: Math.min(channels, 4) }, (_, c) => channelOf({ shape, values }, c));
     return paintCurves(canvas, curves, Math.min(low, 0), high);

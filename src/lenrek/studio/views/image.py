@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,8 +12,8 @@ from fastapi.responses import Response
 from lenrek.errors import OptionError
 from lenrek.studio.binary import DESCRIBED, binary
 from lenrek.studio.neighbours import Neighbours
+from lenrek.studio.pictures import PNG, png
 from lenrek.studio.session import Session
-from lenrek.studio.views.samples import PNG
 
 if TYPE_CHECKING:
     from lenrek.explain.evidence.result import Evidence
@@ -30,7 +29,6 @@ MOST_NEIGHBOURS = 50
 def router(session: Session) -> APIRouter:
     """The routes of the view."""
     routes = APIRouter()
-    kept: OrderedDict[tuple[Any, ...], Evidence] = OrderedDict()
     neighbours = Neighbours(session)
 
     @routes.get("/about")
@@ -81,17 +79,11 @@ def router(session: Session) -> APIRouter:
         contract = replace(classifier.contract, fit="stretch", crop_fraction=1.0)
         return replace(classifier, contract=contract)
 
+    @lru_cache(MOST_KEPT)
     def explain(sample: str, method: str, target: int | None, layer: str | None) -> Evidence:
         from lenrek.explain.evidence.methods import class_evidence
 
-        key = (sample, method, target, layer)
-        if key not in kept:
-            x = session.samples.input(sample)
-            kept[key] = class_evidence(session.classifier, x, method, layer, target)
-            while len(kept) > MOST_KEPT:
-                kept.popitem(last=False)
-        kept.move_to_end(key)
-        return kept[key]
+        return class_evidence(session.classifier, session.samples.input(sample), method, layer, target)
 
     @routes.get("/evidence")
     async def evidence(
@@ -148,6 +140,6 @@ def router(session: Session) -> APIRouter:
         content = await session.calls.run(request, neighbours.picture, row)
         if content is None:
             raise OptionError("studio: the picture of this row is not there any more.")
-        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+        return png(content)
 
     return routes

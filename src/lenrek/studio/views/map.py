@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from lenrek.studio.pictures import SVG, svg
 from lenrek.studio.session import Session
 
 if TYPE_CHECKING:
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 Of = Literal["data", "store"]
 Method = Literal["pca", "umap"]
 SAMPLES, MOST_SAMPLES = 500, 5000
+MOST_KEPT = 8  # of vectors, and of maps
 NO_LABEL = ""
-SVG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {}}, "description": "A drawing."}}
 
 
 def router(session: Session) -> APIRouter:
     """The routes of the view."""
     routes = APIRouter()
 
-    @cache
+    @lru_cache(MOST_KEPT)
     def vectors(of: Of, samples: int) -> tuple[np.ndarray, list[str], list[str], list[str]]:
         """Vectors, ids, names and labels."""
         return _of_store(session, samples) if of == "store" else _of_data(session, samples)
 
-    @cache
+    @lru_cache(MOST_KEPT)
     def found(of: Of, method: Method, samples: int) -> LatentMap:
         from lenrek.explain.features.latent_map import latent_map
 
@@ -91,8 +92,6 @@ def router(session: Session) -> APIRouter:
 
             _, _, names, labels = vectors(of, samples)
             return standalone(draw_map(found(of, method, samples), names, labels))
-
-        from lenrek.studio.views.network import svg
 
         return svg(await session.calls.run(request, draw))
 

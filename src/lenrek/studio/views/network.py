@@ -11,12 +11,12 @@ from fastapi.responses import Response
 
 from lenrek.errors import OptionError
 from lenrek.studio.binary import DESCRIBED, binary
+from lenrek.studio.pictures import SVG, svg
 from lenrek.studio.recording import Recordings
 from lenrek.studio.session import Session
 
 Scale = Literal["common", "own"]
 Theme = Literal["auto", "light", "dark"]
-SVG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {}}, "description": "A drawing."}}
 
 
 def router(session: Session) -> APIRouter:
@@ -114,9 +114,3 @@ def router(session: Session) -> APIRouter:
         return svg(await session.calls.run(request, draw))
 
     return routes
-
-
-def svg(text: str) -> Response:
-    """A drawing that is an image and nothing else: were it opened alone, its scripts would not run."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
-    return Response(text, media_type="image/svg+xml", headers={"content-security-policy": policy})

@@ -20,7 +20,6 @@ MOST_ENTRIES = 20_000  # of a matrix that is drawn
 Side = Annotated[int, Field(ge=1, le=MOST_SIDE)]
 Sides = Annotated[list[Side], Field(min_length=1, max_length=2)]
 Kernel = Annotated[list[Annotated[int, Field(ge=1, le=MOST_KERNEL)]], Field(min_length=1, max_length=2)]
-Steps = Annotated[list[Annotated[int, Field(ge=1, le=MOST_KERNEL)]], Field(min_length=1, max_length=2)]
 Added = Annotated[list[Annotated[int, Field(ge=0, le=MOST_PADDING)]], Field(min_length=1, max_length=2)]
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Numbers = Annotated[list[Number], Field(max_length=MOST_SIDE**2)]
@@ -38,8 +37,8 @@ class Asked(BaseModel):
     kernel_size: Kernel = [3, 3]
     samples: Numbers | None = Field(None, description="None: digits.")
     weights: Numbers | None = Field(None, description="None: whole numbers without symmetry.")
-    stride: Steps = [1, 1]
-    dilation: Steps = [1, 1]
+    stride: Kernel = [1, 1]
+    dilation: Kernel = [1, 1]
     padding: Added | Literal["valid", "same", "full", "causal"] = [0, 0]
     output_padding: Added = [0, 0]
     boundary: Literal["zeros", "reflect", "symmetric", "replicate", "circular", "ignore"] | Number = "zeros"

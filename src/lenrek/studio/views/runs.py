@@ -11,12 +11,12 @@ from fastapi.responses import Response
 
 from lenrek.data.shown import shown
 from lenrek.errors import DataError, OptionError
+from lenrek.studio.pictures import PNG, png, thumbnail
 from lenrek.studio.run_answers import AllAnswers
 from lenrek.studio.run_charts import charts_of, compared
 from lenrek.studio.run_files import RunFiles, check_inside, find_run, find_runs
 from lenrek.studio.samples import DATA
 from lenrek.studio.session import Session
-from lenrek.studio.views.samples import PNG, thumbnail
 
 MOST_PICTURES = 200
 HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {}}, "description": "A page."}}
@@ -39,14 +39,13 @@ def router(session: Session) -> APIRouter:
 
         def read() -> dict[str, Any]:
             found = find_run(session.runs, run)
-            config, history, evaluations = found.config(), found.history(), found.evaluations()
             return {
+                "stamp": found.stamp,  # before what it stands for is read: a change meanwhile is seen then
                 **described(found),
-                "stamp": found.stamp,
-                "config": config,
-                "history": history,
-                "charts": charts_of(config, history),
-                "evaluations": evaluations,
+                "config": found.config,
+                "history": found.history,
+                "charts": charts_of(found.config, found.history),
+                "evaluations": found.evaluations,
                 "report": found.folder.report.is_file(),
             }
 
@@ -70,8 +69,7 @@ def router(session: Session) -> APIRouter:
         """One quantity of several runs in one drawing; without any run that has it, the drawing is empty."""
 
         def draw() -> dict[str, Any]:
-            every = find_runs(session.runs)
-            chosen = [find_run(session.runs, name) for name in run] if run else list(every.values())
+            chosen = [find_run(session.runs, name) for name in run] if run else list(find_runs(session.runs).values())
             return {"column": column, "svg": compared(column, chosen)}
 
         return await run_in_threadpool(draw)
@@ -132,7 +130,7 @@ def router(session: Session) -> APIRouter:
             return thumbnail(np.asarray(found.source.reader.read(index, found.contract)), 96)
 
         content = await session.calls.run(request, draw)
-        return Response(content, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
+        return png(content)
 
     return routes
 
@@ -140,8 +138,8 @@ def router(session: Session) -> APIRouter:
 def described(run: RunFiles) -> dict[str, Any]:
     """A run in a line."""
     try:
-        history = run.history()
-        accuracy = run.evaluations().get("test", {}).get("accuracy")
+        history = run.history
+        accuracy = run.evaluations.get("test", {}).get("accuracy")
     except DataError as error:
         return {"name": run.name, "state": "damaged", "problem": str(error)}
     validation = [row["validation_accuracy"] for row in history if row.get("validation_accuracy") is not None]
@@ -149,7 +147,7 @@ def described(run: RunFiles) -> dict[str, Any]:
         "name": run.name,
         "state": run.state,
         "epochs": len(history),
-        "planned": run.config().get("epochs"),
+        "planned": run.config.get("epochs"),
         "test_accuracy": accuracy,
         "validation_accuracy": max(validation, default=None),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -10,17 +9,16 @@ import numpy as np
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from PIL import Image
 
 from lenrek.errors import OptionError
 from lenrek.studio.binary import DESCRIBED, binary
+from lenrek.studio.pictures import PNG, png, thumbnail
 from lenrek.studio.samples import DATA, FORMATS, MOST_BYTES, MOST_PIXELS, Sample
 from lenrek.studio.session import Session
 from lenrek.studio.uploads import read_body
 
 MOST_LISTED = 500
 MOST_NAME = 200
-PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "A picture."}}
 
 
 def router(session: Session) -> APIRouter:
@@ -75,11 +73,7 @@ def router(session: Session) -> APIRouter:
         sample: str, side: Annotated[int, Query(ge=8, le=1024, description="Of the longer side, in pixels.")] = 96
     ) -> Response:
         """A small picture of a sample: an image, the trace of a signal, a volume's projection."""
-        return Response(
-            await run_in_threadpool(lambda: thumbnail(session.samples[sample].values, side)),
-            media_type="image/png",
-            headers={"cache-control": "private, max-age=3600"},
-        )
+        return png(await run_in_threadpool(lambda: thumbnail(session.samples[sample].values, side)))
 
     @routes.get("/limits")
     async def limits() -> dict[str, Any]:
@@ -102,37 +96,3 @@ def router(session: Session) -> APIRouter:
 def described(sample: Sample) -> dict[str, Any]:
     """JSON-ready."""
     return {"id": sample.id, "name": sample.name, "label": sample.label, "shape": list(sample.values.shape)}
-
-
-def thumbnail(values: np.ndarray, side: int) -> bytes:
-    """A sample as PNG."""
-    shades = _shades(values)
-    if values.ndim == 2:
-        image = _trace(shades[0], side)
-    else:
-        flat = shades.max(1) if values.ndim == 4 else shades
-        image = Image.fromarray(np.ascontiguousarray(flat.transpose(1, 2, 0) if len(flat) == 3 else flat[0]))
-        scale = side / max(image.size)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        image = image.resize(size, Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.NEAREST)
-    written = io.BytesIO()
-    image.save(written, "PNG", compress_level=1)
-    return written.getvalue()
-
-
-def _shades(values: np.ndarray) -> np.ndarray:
-    if values.dtype == np.uint8:
-        return values
-    numbers = np.nan_to_num(values.astype(np.float32))
-    low, high = numbers.min(), numbers.max()
-    return np.rint(255 * (numbers - low) / ((high - low) or 1)).astype(np.uint8)
-
-
-def _trace(line: np.ndarray, side: int) -> Image.Image:
-    """The lowest and highest value in every column."""
-    picture = np.full((side // 2, side), 255, np.uint8)
-    rows = (side // 2 - 1) - line.astype(np.int64) * (side // 2 - 1) // 255
-    for column, part in enumerate(np.array_split(rows, side)):
-        if len(part):
-            picture[part.min() : part.max() + 1, column] = 70
-    return Image.fromarray(picture)
