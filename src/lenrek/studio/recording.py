@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -72,12 +71,11 @@ def record(network: nn.Module, x: Tensor) -> Recording:
 
 
 class Recordings:
-    """Of the samples that were looked at last."""
+    """Of the samples that were looked at last; asked for in the thread of the session's calls."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._kept: OrderedDict[str, Recording] = OrderedDict()
-        self._lock = Lock()
 
     def __getitem__(self, sample: str) -> Recording:
         """The recording of a sample by its id; made where there is none yet.
@@ -85,13 +83,9 @@ class Recordings:
         Raises:
             OptionError, DataError: as `Samples`.
         """
-        with self._lock:
-            if sample in self._kept:
-                self._kept.move_to_end(sample)
-                return self._kept[sample]
-        found = record(self._session.classifier.network, self._session.samples.input(sample))
-        with self._lock:
-            self._kept[sample] = found
+        if sample not in self._kept:
+            self._kept[sample] = record(self._session.classifier.network, self._session.samples.input(sample))
             while len(self._kept) > 1 and sum(one.size_bytes for one in self._kept.values()) > MOST_BYTES:
                 self._kept.popitem(last=False)
-        return found
+        self._kept.move_to_end(sample)
+        return self._kept[sample]

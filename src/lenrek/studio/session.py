@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lenrek.errors import OptionError
 from lenrek.studio.calls import Calls, stoppable
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 
 WHO = "studio"
 OWN_DATA = "digits"  # comes with a package that lenrek needs
+
+Opened = TypeVar("Opened")
+
+
+def once(open_: Callable[[Any], Opened]) -> cached_property[Opened]:
+    """A property that is opened by the thread that asks for it first, while others wait."""
+    name = open_.__name__
+
+    @wraps(open_)
+    def locked(session: Any) -> Opened:
+        with session._lock:
+            if name not in session.__dict__:
+                session.__dict__[name] = open_(session)
+            return session.__dict__[name]
+
+    return cached_property(locked)
 
 
 class Session:
@@ -48,9 +64,8 @@ class Session:
         self.token = secrets.token_urlsafe(24)
         self.calls = Calls()
         self._lock = RLock()
-        self._opened: dict[str, Any] = {}
 
-    @property
+    @once
     def classifier(self) -> Classifier:
         """The network with its contract.
 
@@ -58,9 +73,27 @@ class Session:
             OptionError: none was named.
             CheckpointError, ModelError: it cannot be read.
         """
-        return self._once("classifier", self._open_classifier)
+        from lenrek.models.model_file import load_model
+        from lenrek.models.pretrained import load_pretrained
+        from lenrek.studio.fresh import fresh_network
+        from lenrek.training.classifier import Classifier
 
-    @property
+        name = self.model_name
+        if name is None:
+            raise OptionError(f"{WHO}: no network was named.\n  Hint: lenrek studio MODEL, or a run's folder.")
+        about: dict[str, Any] = {}
+        if not self.trained:
+            network = fresh_network(name, None if self.data_name is None else self.source)
+        elif Path(name).exists():
+            network, header = load_model(name)
+            about = header.get("training", {})
+        else:
+            network = load_pretrained(name)
+        stoppable(network)
+        contract: Any = network.contract
+        return Classifier(network, contract, str(network.architecture), about)
+
+    @once
     def source(self) -> Source:
         """The data.
 
@@ -68,16 +101,22 @@ class Session:
             OptionError: none was named.
             DataError: it cannot be read.
         """
-        return self._once("source", self._open_source)
+        from lenrek.data.open import open_source
 
-    @property
+        if self.data_name is not None:
+            return open_source(self.data_name)
+        if self.model_name is not None and self.classifier.training.get("config", {}).get("data") == OWN_DATA:
+            return self.own_data
+        raise OptionError(f"{WHO}: no data was named.\n  Hint: lenrek studio MODEL --data DATA.")
+
+    @once
     def own_data(self) -> Source:
         """The data that comes with lenrek."""
         from lenrek.data.open import open_source
 
-        return self._once("own data", lambda: open_source(OWN_DATA))
+        return open_source(OWN_DATA)
 
-    @property
+    @once
     def store(self) -> Store:
         """The store.
 
@@ -85,7 +124,14 @@ class Session:
             OptionError: none was named.
             StoreError: it cannot be read.
         """
-        return self._once("store", self._open_store)
+        from lenrek.search.store import open_store
+
+        if self.store_name is None:
+            raise OptionError(
+                f"{WHO}: no store was named.\n  Hint: lenrek index DATA --model MODEL --out STORE makes one; then "
+                "lenrek studio MODEL --store STORE."
+            )
+        return open_store(self.store_name)
 
     @property
     def trained(self) -> bool:
@@ -96,7 +142,7 @@ class Session:
         name = str(self.model_name)
         return name not in list_models() or Path(name).exists() or (SHIPPED / f"{name}.safetensors").exists()
 
-    @cached_property
+    @once
     def samples(self) -> Samples:
         """Images and other samples that the page shows: of the data, and uploaded ones."""
         from lenrek.studio.samples import Samples
@@ -118,49 +164,3 @@ class Session:
             "store": named(self.store_name),
             "runs": None if self.runs is None else shown(self.runs),
         }
-
-    def _once(self, name: str, open_: Callable[[], Any]) -> Any:
-        with self._lock:
-            if name not in self._opened:
-                self._opened[name] = open_()
-            return self._opened[name]
-
-    def _open_classifier(self) -> Classifier:
-        from lenrek.models.model_file import load_model
-        from lenrek.models.pretrained import load_pretrained
-        from lenrek.studio.fresh import fresh_network
-        from lenrek.training.classifier import Classifier
-
-        name = self.model_name
-        if name is None:
-            raise OptionError(f"{WHO}: no network was named.\n  Hint: lenrek studio MODEL, or a run's folder.")
-        about: dict[str, Any] = {}
-        if not self.trained:
-            network = fresh_network(name, None if self.data_name is None else self.source)
-        elif Path(name).exists():
-            network, header = load_model(name)
-            about = header.get("training", {})
-        else:
-            network = load_pretrained(name)
-        stoppable(network)
-        contract: Any = network.contract
-        return Classifier(network, contract, str(network.architecture), about)
-
-    def _open_source(self) -> Source:
-        from lenrek.data.open import open_source
-
-        if self.data_name is not None:
-            return open_source(self.data_name)
-        if self.model_name is not None and self.classifier.training.get("config", {}).get("data") == OWN_DATA:
-            return self.own_data
-        raise OptionError(f"{WHO}: no data was named.\n  Hint: lenrek studio MODEL --data DATA.")
-
-    def _open_store(self) -> Store:
-        from lenrek.search.store import open_store
-
-        if self.store_name is None:
-            raise OptionError(
-                f"{WHO}: no store was named.\n  Hint: lenrek index DATA --model MODEL --out STORE makes one; then "
-                "lenrek studio MODEL --store STORE."
-            )
-        return open_store(self.store_name)
