@@ -158,7 +158,9 @@ def test_sliders_change_the_operation_and_the_link_restores_it(page, served, new
     again.wait_for_selector(".playground-picture svg")
     assert told(again) == told(page)
     assert again.get_by_label("Flip the kernel").is_checked()
-    until(again, "document.querySelector('.readout-line').textContent.includes('6 rows (outputs) × 20 columns (samples)')")
+    until(
+        again, "document.querySelector('.readout-line').textContent.includes('6 rows (outputs) × 20 columns (samples)')"
+    )
     assert again.locator(".matrix").bounding_box()["width"] > again.locator(".matrix").bounding_box()["height"]
 
 
