@@ -52,7 +52,7 @@ def features(
     from lenrek.explain.features.stream import SampleStream
     from lenrek.explain.features.synthesis import synthesis_sheet, synthesize
     from lenrek.explain.features.weights import convolutions
-    from lenrek.explain.layer_outputs import find_layer
+    from lenrek.explain.layer_outputs import find_run
     from lenrek.models.pretrained import load_pretrained
 
     if out is not None and out.suffix != ".html":
@@ -66,7 +66,7 @@ def features(
     there = convolutions(network)
     name = layer if layer is not None else there[0] if there else ""
     if name:
-        find_layer(network, name, WHO)
+        find_run(network, name, WHO)
     limit = samples or SAMPLES
     sheets: list[Sheet] = []
     told: dict[str, Any] = {"model": model, "layer": name}
@@ -75,7 +75,7 @@ def features(
     first, sample = (0, None) if stream is None else _first(stream)
     maps = feature_maps(network, _mean(network) if sample is None else sample, name)
     try:
-        found = filters(network, name)
+        found = filters(network, name.partition("#")[0])
     except ModelError as error:
         if not layer:  # a network without convolutions
             raise

@@ -86,7 +86,7 @@ def effective_receptive_field(
             are changed.
         x: real samples (batch, channels, *size); or (channels, *size) for standard normal ones; by default of the size
             in the model's contract.
-        layer: the module's path; by default the network's output.
+        layer: the module's path, with "#2" behind it its second run; by default the network's output.
         channel: of the layer's output; by default all, each sample with random signs, so that channels do not cancel.
         position: (row, column), or as many as the layer has axes after batch and channels; by default the centre.
         samples: random samples, where no real ones are given.
@@ -104,16 +104,16 @@ def effective_receptive_field(
     """
     generator = torch.Generator().manual_seed(seed)
     given = _samples(model, x, samples, generator)
-    modules = dict(model.named_modules())
-    if (layer or "") not in modules:
-        receptive_field(model, given[:1])[layer or ""]  # says which there are
+    layer = layer or ""
+    if layer.partition("#")[0] not in dict(model.named_modules()):
+        receptive_field(model, given[:1])[layer]  # says which there are
         raise OptionError(f"{WHO}: layer {layer!r} is an operator, expected a module.")
     total = torch.zeros(given.shape[2:] if given.ndim > 2 else given.shape[1:], dtype=torch.float64)
     place: tuple[int, ...] = ()
     with in_mode(model, training=False), torch.enable_grad():
         for sample in given.split(1):  # one by one: a gradient's memory is that of one sample
             sample = sample.detach().clone().requires_grad_()
-            output = up_to(model, modules[layer or ""], sample, WHO)
+            output = up_to(model, layer, sample, WHO)
             place = _position(output, position)
             signal = _signal(output, channel, place, generator)
             (gradient,) = torch.autograd.grad(output, sample, signal, allow_unused=True)
@@ -123,7 +123,7 @@ def effective_receptive_field(
     if not np.isfinite(magnitude).all():
         raise DataError(f"{WHO}: the gradient of {layer or 'the output'!r} is not finite: are the weights?")
     return EffectiveField(
-        layer or "", place, magnitude, _box(model, given[:1], layer, place), len(given), fitted(magnitude)
+        layer, place, magnitude, _box(model, given[:1], layer, place), len(given), fitted(magnitude)
     )
 
 
@@ -180,7 +180,7 @@ def _over_channels(gradient: Tensor) -> Tensor:
     return gradient[0].mean(0) if gradient.ndim > 2 else gradient[0]
 
 
-def _box(model: nn.Module, x: Tensor, layer: str | None, place: tuple[int, ...]) -> tuple[range, ...] | None:
+def _box(model: nn.Module, x: Tensor, layer: str, place: tuple[int, ...]) -> tuple[range, ...] | None:
     """What the feature can see at all, where the network's operators tell."""
     try:
         return receptive_field(model, x).box(place, layer)

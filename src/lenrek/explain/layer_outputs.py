@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -24,8 +25,8 @@ class LayerOutputs:
 
     Args:
         model: a module, or for an output alone any function.
-        layers: names as in `model.named_modules()`; "" is the output of the whole. With `inputs` set, what goes into
-            them instead.
+        layers: names as in `model.named_modules()`, of each its first run, with "#2" behind it its second; "" is the
+            output of the whole. With `inputs` set, what goes into them instead.
         who: the public function that asks, for its error messages.
     Raises:
         ModelError: no such layer.
@@ -39,16 +40,17 @@ class LayerOutputs:
 
     def __init__(self, model: Network, layers: Sequence[str], *, inputs: bool = False, who: str) -> None:
         self.model, self.layers, self.inputs, self.who = model, layers, inputs, who
-        self.modules = {name: find_layer(model, name, who) for name in layers if name}
+        self.runs = {name: find_run(model, name, who) for name in layers if name}
         held = next(model.parameters(), None) if isinstance(model, nn.Module) else None
         self.device = torch.device("cpu") if held is None else held.device
         self._seen: dict[str, Any] = {}
+        self._times = Counter[str]()
         self._stack = ExitStack()
 
     def __enter__(self) -> LayerOutputs:
         self._stack.enter_context(in_mode(self.model, training=False))
         self._stack.enter_context(torch.no_grad())
-        for name, module in self.modules.items():
+        for name, (module, _) in self.runs.items():
             if self.inputs:
                 hook = module.register_forward_pre_hook(lambda module, args, name=name: self._keep(name, args[0]))
             else:
@@ -67,6 +69,7 @@ class LayerOutputs:
             ShapeError: the network refused samples of this shape.
         """
         self._seen.clear()
+        self._times.clear()
         try:
             output = self.model(x.to(self.device))
         except LenrekError:
@@ -79,7 +82,9 @@ class LayerOutputs:
         return output, [self._checked(name, output if not name else self._seen.get(name), x) for name in self.layers]
 
     def _keep(self, name: str, value: Any) -> None:
-        self._seen[name] = value.clone() if isinstance(value, Tensor) else value  # the next layer may write into it
+        self._times[name] += 1
+        if self._times[name] == self.runs[name][1]:
+            self._seen[name] = value.clone() if isinstance(value, Tensor) else value  # the next layer may write into it
 
     def _checked(self, name: str, value: Any, x: Tensor) -> Tensor:
         called = f"layer {name}" if name else "the network"
@@ -106,6 +111,20 @@ def find_layer(model: Network, name: str, who: str) -> nn.Module:
     if name in modules:
         return modules[name]
     raise missing_layer(name, list(modules), who)
+
+
+def find_run(model: Network, layer: str, who: str) -> tuple[nn.Module, int]:
+    """The module that `layer` names, and which of its runs: the first, or with "#2" behind the path the second.
+
+    Raises:
+        ModelError: no such module.
+    Example:
+        >>> find_run(nn.Sequential(nn.ReLU()), "0#2", "example")
+        (ReLU(), 2)
+    """
+    path, _, number = layer.partition("#")
+    module = model if not path and isinstance(model, nn.Module) else find_layer(model, path, who)
+    return module, int(number) if number.isdecimal() else 1
 
 
 def as_samples(x: Any, who: str) -> Tensor:

@@ -7,23 +7,25 @@ from typing import Any
 from torch import Tensor, nn
 
 from lenrek.errors import ModelError
+from lenrek.explain.layer_outputs import find_run
 
 
 class _EnoughError(Exception):
     """The layer's output is there; what follows need not run."""
 
 
-def up_to(network: nn.Module, module: nn.Module, x: Tensor, who: str, run: int = 1) -> Tensor:
-    """What `module` returns in its `run`-th run.
+def up_to(network: nn.Module, layer: str, x: Tensor, who: str) -> Tensor:
+    """What `layer` returns: a module's path, with "#2" behind it of its second run; "" is the network's output.
 
     Raises:
-        ModelError: it does not run so often.
+        ModelError: no such layer, or it does not run so often.
     Example:
         >>> import torch
         >>> net = nn.Sequential(nn.ReLU(), nn.Linear(5, 5))
-        >>> up_to(net, net[0], torch.tensor([[-1.0, 2.0]]), "example")
+        >>> up_to(net, "0", torch.tensor([[-1.0, 2.0]]), "example")
         tensor([[0., 2.]])
     """
+    module, run = find_run(network, layer, who)
     found: list[Tensor] = []
 
     def take(_: nn.Module, given: Any, output: Any) -> None:
@@ -44,14 +46,3 @@ def up_to(network: nn.Module, module: nn.Module, x: Tensor, who: str, run: int =
     if len(found) < run:
         raise ModelError(f"{who}: the layer does not run for this input.")
     return found[-1]
-
-
-def count_runs(network: nn.Module, module: nn.Module, x: Tensor) -> int:
-    """How often `module` runs in a forward pass."""
-    runs: list[None] = []
-    handle = module.register_forward_hook(lambda *_: runs.append(None))
-    try:
-        network(x)
-    finally:
-        handle.remove()
-    return len(runs)

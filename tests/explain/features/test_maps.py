@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from lenrek.errors import DataError, ModelError, ShapeError
+from lenrek.explain.evidence.cam import layer_cam
+from lenrek.explain.features.field_on_sample import field_on_sample
 from lenrek.explain.features.maps import feature_maps
 from lenrek.models.create import create_model
 
@@ -43,6 +45,28 @@ def test_every_number_of_axes(size: tuple[int, ...], conv: type[nn.Module]) -> N
     numbers = feature_maps(net, torch.randn(1, 2, *size))
     assert numbers.values.shape == (4,)
     assert "One value per channel" in numbers.sheet().note
+
+
+def test_each_run_of_a_layer_that_runs_twice() -> None:
+    """A layer's bare name is its first run, for its maps as for its heat-map and its field."""
+    conv = nn.Conv1d(1, 1, 3, bias=False)
+    conv.weight.data = torch.tensor([[[0.5, 2.0, 1.0]]])
+    net = nn.Sequential(conv, nn.ReLU(), conv, nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(1, 1, bias=False))
+    net[5].weight.data.fill_(1.0)
+    x = torch.rand(1, 1, 12)
+    with torch.no_grad():
+        first = conv(x)
+        second = conv(first)
+    for name, values, seen in (("0", first, 3), ("0#2", second, 5)):
+        assert torch.equal(torch.from_numpy(feature_maps(net, x, name).values), values[0])
+        assert layer_cam(net, x, name).cells.shape[-1] == values.shape[-1]
+        at = int(values.argmax())
+        field = field_on_sample(net, x, name, 0)
+        assert (field.position, field.value) == ((at,), values.max().item())
+        assert (len(field.box[0]), field.effective.box) == (seen, field.box)
+        assert np.flatnonzero(field.effective.magnitude).tolist() == list(range(at, at + seen))
+    with pytest.raises(ModelError, match="layer 0#3 did not run"):
+        feature_maps(net, x, "0#3")
 
 
 def test_what_is_refused() -> None:

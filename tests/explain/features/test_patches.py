@@ -98,7 +98,7 @@ def test_of_equal_values_the_first_sample_and_position_count() -> None:
     assert strongest_patches(net, -x, "0", 0).sheet().rows[0].name == "channel 0, never above 0"
 
 
-def test_the_last_run_of_a_layer_that_runs_twice() -> None:
+def test_each_run_of_a_layer_that_runs_twice() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -109,9 +109,12 @@ def test_the_last_run_of_a_layer_that_runs_twice() -> None:
 
     x = torch.randn(2, 1, 9)
     net = Twice()
-    (patch,) = strongest_patches(net, x, "conv", 0, k=1).found[0]
+    (patch,) = strongest_patches(net, x, "conv#2", 0, k=1).found[0]
     assert len(patch.box[0]) == 5
     assert patch.value == pytest.approx(net(x).max().item())
+    (patch,) = strongest_patches(net, x, "conv", 0, k=1).found[0]
+    assert len(patch.box[0]) == 3
+    assert patch.value == pytest.approx(net.conv(x).max().item())
 
 
 @pytest.mark.parametrize(

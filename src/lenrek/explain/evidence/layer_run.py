@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lenrek.errors import ModelError
 from lenrek.explain.evidence.network import scores_of
-from lenrek.explain.layer_outputs import find_layer
+from lenrek.explain.layer_outputs import find_run
 
 
 def run_from(network: nn.Module, x: Tensor, layer: str, who: str) -> tuple[Tensor, Tensor]:
@@ -24,9 +24,7 @@ def run_from(network: nn.Module, x: Tensor, layer: str, who: str) -> tuple[Tenso
     Raises:
         ModelError: no such layer, or one that does not run or returns no map.
     """
-    path, _, number = layer.partition("#")
-    module = find_layer(network, path, who)
-    wanted = int(number) if number.isdecimal() else 1
+    module, wanted = find_run(network, layer, who)
     maps: list[Tensor] = []
     runs = 0
 

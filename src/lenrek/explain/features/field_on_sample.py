@@ -20,7 +20,6 @@ from lenrek.explain.evidence.network import plain_network
 from lenrek.explain.features.maps import one_sample
 from lenrek.explain.features.patches import sees
 from lenrek.explain.features.sample_tile import PADDING_WORDS, sample_tile, shades
-from lenrek.explain.layer_outputs import find_layer
 from lenrek.explain.receptive import receptive_field
 from lenrek.explain.up_to import up_to
 from lenrek.ops.mode import in_mode
@@ -134,7 +133,7 @@ def field_on_sample(
     Args:
         model: a network or a `lenrek.Classifier`.
         x: one sample (channels, *size), or (1, channels, *size), as the network takes it.
-        layer: the module's path. A layer that runs several times: its first run.
+        layer: the module's path, with "#2" behind it its second run.
         channel: of the layer.
         position: in its map; by default where the channel is largest.
         shown: the sample as it is to be drawn, (channels, *size); by default x.
@@ -151,9 +150,8 @@ def field_on_sample(
     network = plain_network(model, WHO)
     sample = one_sample(network, x, WHO)
     sample = sample.to(next((p.device for p in network.parameters()), sample.device))
-    module = find_layer(network, layer, WHO) if layer else network
     with in_mode(network, training=False), torch.no_grad():
-        values = up_to(network, module, sample, WHO)[0].float().cpu().numpy()
+        values = up_to(network, layer, sample, WHO)[0].float().cpu().numpy()
     if not 0 <= channel < len(values):
         raise OptionError(f"{WHO}: channel is {channel}, expected 0 to {len(values) - 1}.")
     if position is None:

@@ -61,8 +61,7 @@ class FeatureMaps:
         """The strongest maps.
 
         Args:
-            note = f"One value per channel, in their order: {description}. Largest: {best}."
-            return Sheet(title, note, [Row([tile])])
+            scale: "common": one scale for all maps. "own": one for each, and the caption says so.
             most: maps.
         """
         check_scale(scale, WHO)
@@ -104,7 +103,7 @@ def feature_maps(model: Any, x: Any, layer: str = "") -> FeatureMaps:
     Args:
         model: a network or a `lenrek.Classifier`, run in evaluation.
         x: one sample (channels, *size), or (1, channels, *size), as the network takes it.
-        layer: the module's path; "" is the network's output. Where it runs several times, its last run.
+        layer: the module's path, with "#2" behind it its second run; "" is the network's output.
     Raises:
         ModelError: no such layer, it did not run, or it returns no tensor per sample.
         ShapeError: the network does not take such a sample, or several samples were given.

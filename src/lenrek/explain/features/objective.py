@@ -21,7 +21,7 @@ class Objective:
 
     Attributes:
         name: in words.
-        layer: its path; "" is the network's output.
+        layer: its path, with "#2" behind it its second run; "" is the network's output.
         index: of the channel, or None where `vector` weighs them.
         vector: (channels,), of unit length.
         position: of one feature; None is the mean over all.

@@ -17,7 +17,7 @@ from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.layer_field import LayerField
 from lenrek.explain.layer_outputs import LayerOutputs
 from lenrek.explain.network_of import contract_of
-from lenrek.explain.receptive import ReceptiveFields, receptive_field
+from lenrek.explain.receptive import receptive_field
 from lenrek.explain.record import TraceError
 
 WHO = "strongest_patches"
@@ -132,7 +132,7 @@ def strongest_patches(
         model: a network or a `lenrek.Classifier`, run in evaluation.
         samples: a source, what `lenrek.open_source` takes, or a tensor (samples, channels, *size) as the network takes
             it.
-        layer: the module's path; "" is the output. Where it runs several times, its last run.
+        layer: the module's path, with "#2" behind it its second run; "" is the output.
         channels: of the layer, one or several.
         k: patches for each channel.
         one_per_sample: at most one patch of each sample. False: the strongest places, wherever they are.
@@ -209,16 +209,6 @@ def sees(field: LayerField, position: Sequence[int]) -> tuple[range, ...]:
     return tuple(found)
 
 
-def last_run(fields: ReceptiveFields, layer: str) -> LayerField:
-    """The layer's field in its last run.
-
-    Raises:
-        ModelError: no such layer.
-    """
-    runs = [one for one in fields.layers if one.name == layer or one.name.rpartition("#")[0] == layer != ""]
-    return runs[-1] if runs else fields[layer]
-
-
 class _Best:
     """The k largest values seen so far; of equal ones those seen first."""
 
@@ -244,7 +234,7 @@ def _field(
 ) -> tuple[LayerField | None, str]:  # fmt: skip
     """What the layer's features see, or why that is not known."""
     try:
-        field = last_run(receptive_field(network, size), layer)
+        field = receptive_field(network, size)[layer]
         sees(field, (0,) * len(shape))
     except (TraceError, OptionError) as error:
         return None, shown(str(error).partition("\n")[0].removeprefix("receptive_field: "))

@@ -17,7 +17,6 @@ def features_section(question: Question, sample: Sample) -> Section | None:
     """The strongest maps of the layer, and the field of the strongest feature."""
     try:
         layer = question.layer or default_layer(question.network, sample.x, WHO)
-        layer = layer.partition("#")[0]
         maps = feature_maps(question.network, sample.x, layer)
     except ModelError:  # nothing has a place in the input
         return None

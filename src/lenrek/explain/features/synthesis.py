@@ -22,9 +22,9 @@ from lenrek.explain.features.sample_tile import sample_tile
 from lenrek.explain.features.shaking import shaken
 from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.inputs import InputSize, inputs_of
-from lenrek.explain.layer_outputs import LayerOutputs, find_layer
+from lenrek.explain.layer_outputs import LayerOutputs
 from lenrek.explain.network_of import contract_of
-from lenrek.explain.up_to import count_runs, up_to
+from lenrek.explain.up_to import up_to
 
 WHO = "synthesize"
 START_SD = 0.05  # of the numbers before they are squashed into the range of values
@@ -166,7 +166,7 @@ def synthesize(
     generator = torch.Generator().manual_seed(seed)
     with looked_into(network):
         values = Values.of(contract, shape[0], len(shape) - 1)
-        score = _score(network, objective, torch.zeros(1, *shape, device=device))
+        score = _score(network, objective)
         spectrum, gradient = _start(score, values, shape, decay, generator, device)
         optimizer = torch.optim.Adam([spectrum], lr=learning_rate)
         start = _unshaken(score, values, spectrum, shape, decay)
@@ -197,14 +197,11 @@ def _image(spectrum: Tensor, shape: tuple[int, ...], decay: float) -> Tensor:
     return torch.fft.irfftn(scaled, s=shape[1:], dim=tuple(range(1, len(shape))), norm="ortho")
 
 
-def _score(network: nn.Module, objective: Objective, x: Tensor) -> Any:
+def _score(network: nn.Module, objective: Objective) -> Any:
     """Samples → the mean of the objective; computes no more of the network than it needs."""
-    module = find_layer(network, objective.layer, WHO) if objective.layer else network
-    with torch.no_grad():
-        runs = count_runs(network, module, x)
 
     def score(x: Tensor) -> Tensor:
-        value = objective(up_to(network, module, x, WHO, max(runs, 1))).mean()
+        value = objective(up_to(network, objective.layer, x, WHO)).mean()
         if not value.requires_grad and torch.is_grad_enabled() and x.requires_grad:
             raise ModelError(f"{WHO}: {objective.name} has no gradient with respect to the input.")
         return value

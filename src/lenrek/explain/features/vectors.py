@@ -45,7 +45,8 @@ def sample_vectors(model: Any, samples: Any, layer: str | None = None, *, limit:
         model: a network or a `lenrek.Classifier`, run in evaluation.
         samples: a source, what `lenrek.open_source` takes, or a tensor (samples, channels, *size) as the network takes
             it.
-        layer: whose output is averaged over its positions; None is what goes into the last convolution or linear layer.
+        layer: whose output is averaged over its positions, with "#2" behind its path that of its second run; None is
+            what goes into the last convolution or linear layer.
         limit: at most so many samples, evenly spaced.
     Raises:
         ModelError: no such layer, or none with weights.
