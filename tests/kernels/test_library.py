@@ -19,9 +19,11 @@ needs_library = pytest.mark.skipif(not library.available(), reason=library.activ
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, that chooses the instruction set by itself where `environment` names none."""
+    inherited = {name: value for name, value in os.environ.items() if name != "LENREK_ISA"}
     return subprocess.run(
         [sys.executable, "-W", "always", "-c", code],
-        capture_output=True, text=True, timeout=120, env=os.environ | environment, check=False,
+        capture_output=True, text=True, timeout=120, env=inherited | environment, check=False,
     )  # fmt: skip
 
 
