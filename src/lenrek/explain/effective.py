@@ -122,9 +122,7 @@ def effective_receptive_field(
     magnitude = (total / len(given)).numpy()
     if not np.isfinite(magnitude).all():
         raise DataError(f"{WHO}: the gradient of {layer or 'the output'!r} is not finite: are the weights?")
-    return EffectiveField(
-        layer, place, magnitude, _box(model, given[:1], layer, place), len(given), fitted(magnitude)
-    )
+    return EffectiveField(layer, place, magnitude, _box(model, given[:1], layer, place), len(given), fitted(magnitude))
 
 
 def _samples(model: nn.Module, x: Tensor | InputSize | None, samples: int, generator: torch.Generator) -> Tensor:

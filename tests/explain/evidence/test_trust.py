@@ -11,10 +11,11 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from explain.evidence import networks
-from lenrek.errors import ModelError, OptionError
+from lenrek.errors import ModelError, OptionError, ShapeError
 from lenrek.explain import deletion_insertion, integrated_gradients, occlusion, randomization_check
 from lenrek.explain.evidence.blur import blurred
-from lenrek.explain.evidence.randomization import RandomizationCheck, spearman
+from lenrek.explain.evidence.faithfulness import compare_orders
+from lenrek.explain.evidence.randomization import RandomizationCheck, compare_randomised, spearman
 
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
@@ -54,6 +55,19 @@ def test_equal_values_go_in_random_order() -> None:
     found = deletion_insertion(network, x, blind, steps=2)
     score = float(torch.special.logit(found.deletion[0, 1].double()))  # half of the positions are gone
     assert 1.5 < score < 3.5  # from corner to corner it would be 0
+
+
+def test_several_maps_at_once_are_told_what_each_is_told_alone() -> None:
+    network, x, target = networks.example(2)
+    maps = [integrated_gradients(network, x, target), occlusion(network, x, target)]
+    together = compare_orders(network, x, maps, steps=5, random_orders=2, seed=3)
+    for one, found in zip(maps, together, strict=True):
+        assert found.to_dict() == deletion_insertion(network, x, one, steps=5, random_orders=2, seed=3).to_dict()
+    assert together[0].deletion.tolist() != together[1].deletion.tolist()
+    for one, checked in zip(maps, compare_randomised(network, x, maps, stages=2), strict=True):
+        alone = randomization_check(network, x, one.method, target=target, stages=2)
+        assert (checked.method, checked.layers) == (one.method, alone.layers)
+        torch.testing.assert_close(checked.correlation, alone.correlation, rtol=0, atol=1e-4)
 
 
 def test_a_blur_keeps_what_is_constant_and_spreads_a_point() -> None:
@@ -125,5 +139,10 @@ def test_what_is_refused() -> None:
         deletion_insertion(network, x, evidence, steps=30)
     with pytest.raises(OptionError, match="random_orders is 0, expected a whole number of at least 1"):
         deletion_insertion(network, x, evidence, random_orders=0)
+    with pytest.raises(ShapeError, match=r"deletion_insertion: start is \(5,\), expected a number"):
+        deletion_insertion(network, x, evidence, steps=5, start=torch.zeros(5))
+    other = occlusion(network, x, 0)
+    with pytest.raises(OptionError, match=r"evidence is for the classes \[0, 0, 0\] and \[.*\], expected the same"):
+        compare_orders(network, x, [evidence, other], steps=5)
     with pytest.raises(ModelError, match="has no parameters that could be random"):
         randomization_check(nn.Flatten(), x)

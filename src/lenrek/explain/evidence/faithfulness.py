@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -109,37 +111,69 @@ def deletion_insertion(
         >>> [round(p, 2) for p in found.deletion[0].tolist()], [round(p, 2) for p in found.insertion[0].tolist()]
         ([1.0, 0.5, 0.5, 0.5, 0.5], [0.5, 1.0, 1.0, 1.0, 1.0])
     """
+    (found,) = compare_orders(
+        model, x, [evidence], steps=steps, baseline=baseline, start=start, random_orders=random_orders, seed=seed,
+        batch_size=batch_size,
+    )  # fmt: skip
+    return found
+
+
+def compare_orders(
+    model: Any,
+    x: Any,
+    evidence: Sequence[Evidence],
+    *,
+    steps: int,
+    baseline: float | Tensor = 0.0,
+    start: Tensor | None = None,
+    random_orders: int = 1,
+    seed: int = 0,
+    batch_size: int = 32,
+) -> list[Faithfulness]:
+    """`deletion_insertion` of several heat-maps for the same classes of the same samples: random orders know nothing of
+    the map, so that they are followed once.
+
+    Raises:
+        OptionError: evidence for different classes; as `deletion_insertion`.
+    """
     for name, given in (("steps", steps), ("random_orders", random_orders), ("batch_size", batch_size)):
         check_count(name, given, WHO)
     network = plain_network(model, WHO)
     with looked_into(network), torch.no_grad():
         samples = samples_for(network, x, WHO)
         positions = samples[0, 0].numel()
-        if tuple(evidence.values.shape) != (len(samples), *samples.shape[2:]):
-            raise OptionError(
-                f"{WHO}: evidence is of {tuple(evidence.values.shape)} = (batch, *size), but x is "
-                f"{tuple(samples.shape)}.\n  Hint: it must be made from this x."
-            )
+        target = evidence[0].target
+        for one in evidence:
+            if tuple(one.values.shape) != (len(samples), *samples.shape[2:]):
+                raise OptionError(
+                    f"{WHO}: evidence is of {tuple(one.values.shape)} = (batch, *size), but x is "
+                    f"{tuple(samples.shape)}.\n  Hint: it must be made from this x."
+                )
+            if not torch.equal(one.target, target):
+                raise OptionError(
+                    f"{WHO}: evidence is for the classes {one.target.tolist()} and {target.tolist()}, expected the "
+                    "same."
+                )
         if steps > positions:
             raise OptionError(f"{WHO}: steps is {steps}, but the input has {positions} positions.")
         under = read_baseline(baseline, samples, WHO)
-        begin = blurred(samples) if start is None else read_baseline(start, samples, WHO)
+        begin = blurred(samples) if start is None else read_baseline(start, samples, WHO, "start")
         generator = torch.Generator().manual_seed(seed)
-        curves: list[list[Tensor]] = [[], [], [], []]
-        for one, cover, first, values, at in zip(
-            samples, under, begin, evidence.values, evidence.target.tolist(), strict=True
-        ):
-            ranks = _ranks(values.flatten(), generator)
-            randoms = [torch.randperm(positions, generator=generator) for _ in range(random_orders)]
-
-            def curve(before: Tensor, after: Tensor, ranks: Tensor, at: int = at) -> Tensor:
-                return _followed(network, before, after, ranks, at, steps, batch_size)
-
-            curves[0].append(curve(one, cover, ranks))
-            curves[1].append(curve(first, one, ranks))
-            curves[2].append(torch.stack([curve(one, cover, order) for order in randoms]).mean(0))
-            curves[3].append(torch.stack([curve(first, one, order) for order in randoms]).mean(0))
-    return Faithfulness(evidence.method, torch.arange(steps + 1) / steps, *map(torch.stack, curves))
+        own: list[list[Tensor]] = [[] for _ in evidence]  # per map and sample: deletion and insertion
+        random: list[Tensor] = []
+        for place, (sample, cover, first, at) in enumerate(zip(samples, under, begin, target.tolist(), strict=True)):
+            shuffled = torch.randperm(positions, generator=generator)
+            orders = [torch.randperm(positions, generator=generator) for _ in range(random_orders)]
+            ways = ((sample, cover), (first, sample))  # deletion, insertion
+            followed = partial(_followed, network, ways, at=at, steps=steps, batch_size=batch_size)
+            for one, found in zip(evidence, own, strict=True):
+                found.append(followed(_ranks(one.values[place].flatten(), shuffled)))
+            random.append(torch.stack([followed(order) for order in orders]).mean(0))
+    shares = torch.arange(steps + 1) / steps
+    return [
+        Faithfulness(one.method, shares, *torch.stack(found, 1), *torch.stack(random, 1))
+        for one, found in zip(evidence, own, strict=True)
+    ]
 
 
 def area(curve: Tensor) -> Tensor:
@@ -151,9 +185,8 @@ def area(curve: Tensor) -> Tensor:
     return (curve.sum(-1) - (curve[..., 0] + curve[..., -1]) / 2) / (curve.shape[-1] - 1)
 
 
-def _ranks(values: Tensor, generator: torch.Generator) -> Tensor:
-    """The place of each position, 0 for the largest value; equal ones in random order, not from corner to corner."""
-    shuffled = torch.randperm(len(values), generator=generator)
+def _ranks(values: Tensor, shuffled: Tensor) -> Tensor:
+    """The place of each position, 0 for the largest value; equal ones as `shuffled`, not from corner to corner."""
     order = shuffled[values[shuffled].argsort(descending=True, stable=True)]
     ranks = torch.empty_like(order)
     ranks[order] = torch.arange(len(order))
@@ -161,14 +194,22 @@ def _ranks(values: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _followed(
-    network: nn.Module, before: Tensor, after: Tensor, ranks: Tensor, at: int, steps: int, batch_size: int
+    network: nn.Module,
+    ways: Sequence[tuple[Tensor, Tensor]],
+    ranks: Tensor,
+    at: int,
+    steps: int,
+    batch_size: int,
 ) -> Tensor:
-    """The probability of a class while `before` becomes `after`, position by position."""
-    places = ranks.reshape(before.shape[1:]).to(before.device)
-    counts = torch.arange(steps + 1, device=before.device) * places.numel() // steps
-    found = []
-    for part in counts.split(batch_size):
-        changed = places < part.reshape(-1, *[1] * places.ndim)  # (part, *size)
-        mixed = torch.where(changed[:, None], after, before)
-        found.append(scores_of(network, mixed, WHO).softmax(1)[:, at].cpu())
-    return torch.cat(found)
+    """(ways, steps + 1), the probability of a class while each way's first input becomes its second, by positions."""
+    curves = []
+    for before, after in ways:
+        places = ranks.reshape(before.shape[1:]).to(before.device)
+        counts = torch.arange(steps + 1, device=before.device) * places.numel() // steps
+        found = []
+        for part in counts.split(batch_size):
+            changed = places < part.reshape(-1, *[1] * places.ndim)  # (part, *size)
+            mixed = torch.where(changed[:, None], after, before)
+            found.append(scores_of(network, mixed, WHO).softmax(1)[:, at].cpu())
+        curves.append(torch.cat(found))
+    return torch.stack(curves)

@@ -72,7 +72,7 @@ def integrated_gradients(
     return Evidence("integrated-gradients", "", chosen.cpu(), score.cpu(), values, values, (), channels, gap)
 
 
-def read_baseline(baseline: float | Tensor, x: Tensor, who: str) -> Tensor:
+def read_baseline(baseline: float | Tensor, x: Tensor, who: str, name: str = "baseline") -> Tensor:
     """A baseline for each sample of `x`, in its type.
 
     Raises:
@@ -83,7 +83,7 @@ def read_baseline(baseline: float | Tensor, x: Tensor, who: str) -> Tensor:
         return given.expand_as(x)
     except RuntimeError:
         raise ShapeError(
-            f"{who}: baseline is {tuple(given.shape)}, expected a number, {tuple(x.shape[1:])} or {tuple(x.shape)}."
+            f"{who}: {name} is {tuple(given.shape)}, expected a number, {tuple(x.shape[1:])} or {tuple(x.shape)}."
         ) from None
 
 

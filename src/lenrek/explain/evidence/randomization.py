@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from lenrek.errors import ModelError
 from lenrek.explain.evidence.methods import class_evidence
 from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.evidence.target import Target, classes_of, read_target
 
 WHO = "randomization_check"
@@ -99,26 +101,43 @@ def randomization_check(
         (('3', '0'), (2, 3))
     """
     check_count("stages", stages, WHO)
-    network = copy.deepcopy(plain_network(model, WHO))
-    held = [name for name, module in network.named_modules() if any(True for _ in module.parameters(recurse=False))]
-    if not held:
-        raise ModelError(f"{WHO}: {type(network).__name__} has no parameters that could be random.")
+    network = plain_network(model, WHO)
+    _with_weights(network)
     samples = samples_for(network, x, WHO)
     with looked_into(network), torch.no_grad():
         known = read_target(target, scores_of(network, samples, WHO), classes_of(model), WHO)
     before = class_evidence(network, samples, method, layer, known, **options)
+    (found,) = compare_randomised(network, samples, [before], stages=stages, seed=seed, **options)
+    return found
+
+
+def compare_randomised(
+    model: Any, x: Any, before: Sequence[Evidence], *, stages: int, seed: int = 0, **options: Any
+) -> list[RandomizationCheck]:
+    """`randomization_check` of heat-maps that are there already, all with the same random weights.
+
+    Args:
+        before: of the trained network, made of these samples.
+        options: as they were made with.
+    """
+    network = copy.deepcopy(plain_network(model, WHO))
+    last_first = _with_weights(network)[::-1]
     generator = torch.Generator().manual_seed(seed)
-    last_first = held[::-1]
-    ends = sorted({round(end) for end in np.linspace(0, len(held), min(stages, len(held)) + 1)[1:]})
-    layers, rows, done = [], [], 0
+    ends = sorted({round(end) for end in np.linspace(0, len(last_first), min(stages, len(last_first)) + 1)[1:]})
+    rows: list[list[list[float]]] = [[] for _ in before]  # per map, stage and sample
+    done = 0
     for end in ends:
         for name in last_first[done:end]:
             _randomise(network.get_submodule(name), generator)
         done = end
-        after = class_evidence(network, samples, method, before.layer or None, before.target, **options)
-        layers.append(last_first[end - 1])
-        rows.append([spearman(one, other) for one, other in zip(before.values, after.values, strict=True)])
-    return RandomizationCheck(method, before.layer, tuple(layers), torch.tensor(rows, dtype=torch.float64))
+        for known, found in zip(before, rows, strict=True):
+            after = class_evidence(network, x, known.method, known.layer or None, known.target, **options)
+            found.append([spearman(one, other) for one, other in zip(known.values, after.values, strict=True)])
+    layers = tuple(last_first[end - 1] for end in ends)
+    return [
+        RandomizationCheck(known.method, known.layer, layers, torch.tensor(found, dtype=torch.float64))
+        for known, found in zip(before, rows, strict=True)
+    ]
 
 
 def spearman(one: Tensor, other: Tensor) -> float:
@@ -137,6 +156,14 @@ def _ranks(values: Tensor) -> Tensor:
     """Equal values share the mean of their ranks."""
     _, place, counts = values.unique(return_inverse=True, return_counts=True)
     return (counts.cumsum(0) - (counts - 1) / 2).double()[place]
+
+
+def _with_weights(network: nn.Module) -> list[str]:
+    """The modules that have parameters of their own."""
+    held = [name for name, module in network.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    if not held:
+        raise ModelError(f"{WHO}: {type(network).__name__} has no parameters that could be random.")
+    return held
 
 
 def _randomise(module: nn.Module, generator: torch.Generator) -> None:

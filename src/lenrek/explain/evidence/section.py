@@ -9,9 +9,9 @@ from markupsafe import Markup
 from lenrek.drawing.svg import element
 from lenrek.errors import ModelError
 from lenrek.explain.evidence.card import evidence_card, input_card
-from lenrek.explain.evidence.faithfulness import Faithfulness, deletion_insertion
+from lenrek.explain.evidence.faithfulness import Faithfulness, compare_orders
 from lenrek.explain.evidence.methods import OF_LAYERS, class_evidence
-from lenrek.explain.evidence.randomization import RandomizationCheck, randomization_check
+from lenrek.explain.evidence.randomization import RandomizationCheck, compare_randomised
 from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.features.panels import slices_in_words
 from lenrek.explain.page.question import Question, Sample, Section
@@ -34,21 +34,19 @@ def evidence_section(question: Question, sample: Sample) -> Section:
     Raises:
         ModelError: none of the methods that were asked for can be had of this network.
     """
-    found, trusted, checked, refused = [], [], [], []
+    found, refused = [], []
     for method in question.methods:
         layer = question.layer if method in OF_LAYERS else None
         try:
-            evidence = class_evidence(question.network, sample.x, method, layer, sample.target)
+            found.append(class_evidence(question.network, sample.x, method, layer, sample.target))
         except ModelError as error:
             if question.layer is not None:
                 raise
             refused.append(f"No {method}: {str(error).partition(chr(10))[0].partition(': ')[2]}")
-            continue
-        found.append(evidence)
-        trusted.append(deletion_insertion(question.network, sample.x, evidence, steps=min(STEPS, _positions(sample))))
-        checked.append(randomization_check(question.network, sample.x, method, layer, sample.target, stages=STAGES))
     if not found:
         raise ModelError("explain: " + "\n  ".join(refused))
+    trusted = compare_orders(question.network, sample.x, found, steps=min(STEPS, sample.stored[0].size))
+    checked = compare_randomised(question.network, sample.x, found, stages=STAGES)
     name = question.contract.classes[sample.target]
     note = NOTE + (" " + slices_in_words(sample.stored.shape[1]) if sample.stored.ndim == 4 else "")
     cards = [evidence_card(sample.stored, *one, name) for one in zip(found, trusted, strict=True)]
@@ -109,7 +107,3 @@ def _told(evidence: Evidence, faith: Faithfulness, check: RandomizationCheck) ->
         del own["cells"]
     areas = {name: value[0] for name, value in faith.to_dict().items() if name.endswith("_auc")}
     return own | areas | {"random_weights": {"correlation": check.to_dict()["final"], "verdict": check.verdict}}
-
-
-def _positions(sample: Sample) -> int:
-    return sample.stored[0].size
