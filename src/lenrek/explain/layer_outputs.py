@@ -70,15 +70,7 @@ class LayerOutputs:
         """
         self._seen.clear()
         self._times.clear()
-        try:
-            output = self.model(x.to(self.device))
-        except LenrekError:
-            raise
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ShapeError(
-                f"{self.who}: the network does not take an input of shape {tuple(x.shape)}: {reason}"
-            ) from error
+        output = run_network(self.model, x.to(self.device), self.who)
         return output, [self._checked(name, output if not name else self._seen.get(name), x) for name in self.layers]
 
     def _keep(self, name: str, value: Any) -> None:
@@ -97,6 +89,21 @@ class LayerOutputs:
                 f"{len(x)} samples.\n  Hint: name another layer."
             )
         return value.cpu()
+
+
+def run_network(model: Network, x: Tensor, who: str) -> Any:
+    """Its output.
+
+    Raises:
+        ShapeError: the network refused samples of this shape.
+    """
+    try:
+        return model(x)
+    except LenrekError:
+        raise
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ShapeError(f"{who}: the network does not take an input of shape {tuple(x.shape)}: {reason}") from error
 
 
 def find_layer(model: Network, name: str, who: str) -> nn.Module:

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from lenrek.errors import OptionError
 from lenrek.explain.adversarial.units import Units, units_of
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 from lenrek.models.contract import InputContract
 
 Norm = Literal["linf", "l2"]

@@ -13,8 +13,9 @@ from lenrek.drawing.plot import Curve, line_plot
 from lenrek.errors import OptionError
 from lenrek.explain.adversarial.attacks import REACH, Norm, check_size, climb
 from lenrek.explain.adversarial.units import units_of
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 from lenrek.models.contract import InputContract
 
 WHO = "robustness"

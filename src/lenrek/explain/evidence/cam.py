@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from lenrek.explain.evidence.layer_run import gradient_at, run_from
-from lenrek.explain.evidence.network import looked_into, plain_network, samples_for
+from lenrek.explain.evidence.network import looked_into, samples_for
 from lenrek.explain.evidence.placement import default_layer, find_placement
 from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 
 Weigh = Callable[[Tensor, Tensor], Tensor]  # maps, gradient (batch, channels, *map_size) → (batch, *map_size)
 

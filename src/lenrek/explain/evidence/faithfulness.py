@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from lenrek.errors import OptionError
 from lenrek.explain.evidence.blur import blurred
 from lenrek.explain.evidence.integrated_gradients import read_baseline
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.result import Evidence
+from lenrek.explain.network_of import plain_network
 
 WHO = "deletion_insertion"
 

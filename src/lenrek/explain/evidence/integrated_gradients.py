@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lenrek.errors import ModelError, ShapeError
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 
 WHO = "integrated_gradients"
 

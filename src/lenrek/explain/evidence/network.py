@@ -1,4 +1,4 @@
-"""The network behind a model, and its scores, with the network left as it was."""
+"""A network's scores, with the network left as it was."""
 
 from __future__ import annotations
 
@@ -9,33 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lenrek.errors import LenrekError, ModelError, OptionError, ShapeError
-from lenrek.explain.layer_outputs import as_samples
-from lenrek.explain.network_of import network_of
+from lenrek.errors import ModelError, OptionError
+from lenrek.explain.layer_outputs import as_samples, run_network
 from lenrek.ops.mode import in_mode
-from lenrek.optimization.module import Optimized
-
-
-def plain_network(model: Any, who: str) -> nn.Module:
-    """The module to look into: of a classifier its network, of an optimised or compiled network the plain one that it
-    shares its weights with, so that every layer runs where a hook sees it.
-
-    Raises:
-        ModelError: there is none with layers that can be watched.
-    Example:
-        >>> from lenrek.optimization.module import optimize
-        >>> fast = optimize(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()))
-        >>> isinstance(fast, Optimized), isinstance(plain_network(fast, "example"), Optimized)
-        (True, False)
-    """
-    network = network_of(model, who)
-    network = getattr(network, "_orig_mod", network)  # of torch.compile
-    if isinstance(network, torch.jit.ScriptModule):
-        raise ModelError(
-            f"{who}: model is a {type(network).__name__}, whose layers cannot be looked into.\n"
-            "  Hint: pass the network that it was made from."
-        )
-    return network.plain() if isinstance(network, Optimized) else network
 
 
 @contextmanager
@@ -64,13 +40,7 @@ def scores_of(network: nn.Module, x: Tensor, who: str) -> Tensor:
         ShapeError: the network does not take such samples.
         ModelError: it returns something else, or numbers that are not finite.
     """
-    try:
-        output = network(x)
-    except LenrekError:
-        raise
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ShapeError(f"{who}: the network does not take an input of shape {tuple(x.shape)}: {reason}") from error
+    output = run_network(network, x, who)
     if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != len(x):
         found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"type {type(output).__name__}"
         raise ModelError(

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from lenrek.errors import OptionError
 from lenrek.explain.evidence.integrated_gradients import read_baseline
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 from lenrek.geometry.axes import is_integer
 
 WHO = "occlusion"

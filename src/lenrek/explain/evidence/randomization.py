@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from lenrek.errors import ModelError
 from lenrek.explain.evidence.methods import class_evidence
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 
 WHO = "randomization_check"
 ALIKE, UNLIKE = 0.7, 0.3  # |correlation| above: the map hardly changes; below: another map

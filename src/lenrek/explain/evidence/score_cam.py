@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from lenrek.explain.evidence.layer_run import run_from
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network, samples_for, scores_of
+from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.placement import default_layer, find_placement
 from lenrek.explain.evidence.result import Evidence
 from lenrek.explain.evidence.target import Target, classes_of, read_target
+from lenrek.explain.network_of import plain_network
 
 WHO = "score_cam"
 

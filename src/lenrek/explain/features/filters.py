@@ -10,7 +10,6 @@ import numpy as np
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.drawing.tile import Tile, image_tile
 from lenrek.errors import OptionError
-from lenrek.explain.evidence.network import plain_network
 from lenrek.explain.features.panels import (
     Scale,
     check_most,
@@ -20,6 +19,7 @@ from lenrek.explain.features.panels import (
     value_tile,
 )
 from lenrek.explain.features.weights import convolutions, filters_of, find_convolution_layer
+from lenrek.explain.network_of import plain_network
 
 WHO = "filters"
 MOST_FILTERS, MOST_CHANNELS = 64, 8

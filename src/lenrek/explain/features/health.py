@@ -16,12 +16,11 @@ from torch.nn import functional as F
 from lenrek.data.shown import counted, few
 from lenrek.data.source import Source
 from lenrek.errors import DataError, OptionError
-from lenrek.explain.evidence.network import plain_network
 from lenrek.explain.features.rectified import Nonlinearity, nonlinearity_after
 from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.features.weights import filters_of, is_convolution
 from lenrek.explain.layer_outputs import as_samples, find_layer
-from lenrek.explain.network_of import contract_of
+from lenrek.explain.network_of import contract_of, plain_network
 from lenrek.explain.trace import trace
 from lenrek.ops.mode import in_mode
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.drawing.tile import curve_tile
 from lenrek.errors import DataError, ShapeError
-from lenrek.explain.evidence.network import plain_network
 from lenrek.explain.features.panels import (
     Scale,
     check_most,
@@ -22,7 +21,7 @@ from lenrek.explain.features.panels import (
 )
 from lenrek.explain.features.weights import is_convolution
 from lenrek.explain.layer_outputs import LayerOutputs, as_samples
-from lenrek.explain.network_of import contract_of
+from lenrek.explain.network_of import contract_of, plain_network
 
 WHO = "feature_maps"
 MOST_MAPS = 64

@@ -11,12 +11,12 @@ import numpy as np
 from lenrek.data.shown import counted, shown
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.errors import DataError, OptionError
-from lenrek.explain.evidence.network import check_count, plain_network
+from lenrek.explain.evidence.network import check_count
 from lenrek.explain.features.sample_tile import PADDING_WORDS, sample_tile
 from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.layer_field import LayerField
 from lenrek.explain.layer_outputs import LayerOutputs
-from lenrek.explain.network_of import contract_of
+from lenrek.explain.network_of import contract_of, plain_network
 from lenrek.explain.receptive import receptive_field
 from lenrek.explain.record import TraceError
 

@@ -15,7 +15,7 @@ from lenrek.data.shown import counted, shown
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.drawing.tile import Tile
 from lenrek.errors import ModelError, OptionError
-from lenrek.explain.evidence.network import check_count, looked_into, plain_network
+from lenrek.explain.evidence.network import check_count, looked_into
 from lenrek.explain.features.fourier import Values, spectrum_scale
 from lenrek.explain.features.objective import Objective
 from lenrek.explain.features.sample_tile import sample_tile
@@ -23,7 +23,7 @@ from lenrek.explain.features.shaking import shaken
 from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.inputs import InputSize, inputs_of
 from lenrek.explain.layer_outputs import LayerOutputs
-from lenrek.explain.network_of import contract_of
+from lenrek.explain.network_of import contract_of, plain_network
 from lenrek.explain.up_to import up_to
 
 WHO = "synthesize"

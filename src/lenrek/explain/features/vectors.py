@@ -10,11 +10,10 @@ import torch
 from torch import nn
 
 from lenrek.errors import DataError, ModelError
-from lenrek.explain.evidence.network import plain_network
 from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.features.weights import is_convolution
 from lenrek.explain.layer_outputs import LayerOutputs
-from lenrek.explain.network_of import contract_of
+from lenrek.explain.network_of import contract_of, plain_network
 
 WHO = "sample_vectors"
 
