@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,6 +51,7 @@ def features(
     from lenrek.explain.features.objective import channel
     from lenrek.explain.features.patches import strongest_patches
     from lenrek.explain.features.stream import SampleStream
+    from lenrek.explain.features.strongest_sample import strongest_samples
     from lenrek.explain.features.synthesis import synthesis_sheet, synthesize
     from lenrek.explain.features.weights import convolutions
     from lenrek.explain.layer_outputs import find_run
@@ -98,9 +100,11 @@ def features(
         health = filter_health(network, data, limit=limit)
         told["health"] = health.to_dict()
     if steps:
-        options: dict[str, Any] = {"steps": steps, "seed": seed or 0, "data": data}
-        options |= {"limit": limit} if data is not None else {}
-        made = [synthesize(network, channel(name, one), **options) for one in np.unique(chosen).tolist()]
+        objectives = [channel(name, one) for one in np.unique(chosen).tolist()]
+        made = [synthesize(network, one, steps=steps, seed=seed or 0) for one in objectives]
+        if data is not None:
+            strongest = strongest_samples(network, objectives, data, limit=limit)
+            made = [replace(one, strongest=best) for one, best in zip(made, strongest, strict=True)]
         sheets.append(synthesis_sheet(made))
         told["synthesised"] = [one.to_dict() for one in made]
     if out is not None:

@@ -11,6 +11,7 @@ from lenrek.errors import ModelError, OptionError
 from lenrek.explain.features.fourier import Values, spectrum_scale
 from lenrek.explain.features.objective import channel, class_logit, direction
 from lenrek.explain.features.shaking import ROTATION_DEGREES, SCALING, SHIFT, shaken
+from lenrek.explain.features.strongest_sample import strongest_samples
 from lenrek.explain.features.synthesis import synthesis_sheet, synthesize
 from lenrek.models.contract import InputContract
 
@@ -127,6 +128,19 @@ def test_every_number_of_axes_beats_the_data(size: tuple[int, ...]) -> None:
     sheet = synthesis_sheet([found, found])
     assert "the largest value of 20 real samples" in sheet.note
     assert f"data at most {found.strongest.value:.3g}" in sheet.to_svg()
+
+
+def test_the_strongest_samples_of_several_objectives() -> None:
+    torch.manual_seed(2)
+    net = nn.Sequential(nn.Conv1d(1, 4, 3), nn.ReLU(), nn.Conv1d(4, 2, 3))
+    data = torch.randn(70, 1, 30)  # more than one batch
+    objectives = [channel("1", 3), class_logit(1), channel("1", 0, position=(5,)), channel("0", 3)]
+    with torch.no_grad():
+        linear = net[0](data)
+        values = [linear.relu()[:, 3].mean(1), net(data)[:, 1].mean(1), linear.relu()[:, 0, 5], linear[:, 3].mean(1)]
+    for found, expected in zip(strongest_samples(net, objectives, data), values, strict=True):
+        assert found.value == pytest.approx(expected.max().item(), rel=1e-5)
+        assert (found.name, found.samples) == (f"sample {int(expected.argmax())}", 70)
 
 
 def test_a_dead_feature_is_named() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lenrek.data.shown import counted, shown
+from lenrek.data.shown import counted
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.drawing.tile import Tile
 from lenrek.errors import ModelError, OptionError
@@ -20,24 +20,14 @@ from lenrek.explain.features.fourier import Values, spectrum_scale
 from lenrek.explain.features.objective import Objective
 from lenrek.explain.features.sample_tile import sample_tile
 from lenrek.explain.features.shaking import shaken
-from lenrek.explain.features.stream import SampleStream
+from lenrek.explain.features.strongest_sample import StrongestSample, strongest_samples
 from lenrek.explain.inputs import InputSize, inputs_of
-from lenrek.explain.layer_outputs import LayerOutputs
 from lenrek.explain.network_of import contract_of, plain_network
 from lenrek.explain.up_to import up_to
 
 WHO = "synthesize"
 START_SD = 0.05  # of the numbers before they are squashed into the range of values
 TRIES = 6  # to start where the gradient is not zero, each with four times the spread: at last areas with sharp edges
-
-
-@dataclass(frozen=True)
-class StrongestSample:
-    """The sample of a data set for which an objective is largest: `value`, its `name`, and of how many `samples`."""
-
-    value: float
-    name: str
-    samples: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +168,7 @@ def synthesize(
         activation = _unshaken(score, values, spectrum, shape, decay)
         made = values.free(_image(spectrum.detach(), shape, decay))
     note = "" if gradient else "the gradient is zero at every start: is the feature dead?"
-    strongest = None if data is None else _strongest(network, contract, objective, data, limit)
+    strongest = None if data is None else strongest_samples(model, [objective], data, limit=limit)[0]
     return Synthesis(
         objective,
         values.normalised(made).numpy(),
@@ -228,19 +218,3 @@ def _start(
 def _unshaken(score: Any, values: Values, spectrum: Tensor, shape: tuple[int, ...], decay: float) -> float:
     x = values.normalised(values.free(_image(spectrum.detach(), shape, decay)))
     return float(score(x[None]))
-
-
-def _strongest(
-    network: nn.Module, contract: Any, objective: Objective, data: Any, limit: int | None
-) -> StrongestSample:
-    stream = SampleStream(contract, data, limit=limit, who=WHO)
-    best, at, samples = -math.inf, 0, 0
-    with LayerOutputs(network, [objective.layer], who=WHO) as run:
-        for index, x in stream:
-            _, (output,) = run(x)
-            found = objective(output)
-            place = int(found.argmax())
-            samples += len(index)
-            if float(found[place]) > best:
-                best, at = float(found[place]), int(index[place])
-    return StrongestSample(best, shown(stream.name(at)), samples)
