@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from lenrek.drawing.arithmetic.limits import MOST_PRODUCTS, refuse_many
+from lenrek.drawing.arithmetic.limits import refuse_cells, refuse_products
 from lenrek.drawing.arithmetic.values import axes_words, read, samples, weights, written
 from lenrek.drawing.arithmetic.work import PADDING, SAMPLE, Step, Term, Work, extended, gathered
 from lenrek.errors import OptionError, ShapeError
@@ -39,14 +38,9 @@ def work_convolution(
     found = windows(size, weight.shape[2:], stride=stride, padding=padding, dilation=dilation, who=who)
     places = padded_sources(found, check_boundary(boundary, who), who)
     grid = extended(x, places, constant_of(boundary))
-    refuse_many(grid.size, _product(len(x), "channels", grid.shape[1:]), who)
+    refuse_cells(grid, "padding", who)
     out_size = [window.out_size for window in found]
-    taps = weight[0].size
-    refuse_many(
-        len(weight) * prod(out_size) * taps,
-        f"{len(weight)} channels · {' · '.join(map(str, out_size))} outputs · {taps} taps",
-        who, MOST_PRODUCTS, "products",
-    )  # fmt: skip
+    refuse_products(len(weight), out_size, weight[0].size, who)
     laid = weight if operation == "correlate" else np.flip(weight, axis=tuple(range(2, weight.ndim)))
     per_group, outs = weight.shape[1], len(weight) // groups
     starts = [window.before for window in found]
@@ -78,7 +72,7 @@ def work_convolution(
         in_size=size,
         groups=groups,
         facts=facts_of(found, groups, boundary),
-        sums=tuple(_sum(window) for window in found),
+        sums=tuple(size_sum(window) for window in found),
     )
 
 
@@ -159,12 +153,9 @@ def facts_of(found: Sequence[AxisWindow], groups: int, boundary: Boundary | str,
     return tuple(facts)
 
 
-def _sum(window: AxisWindow) -> str:
+def size_sum(window: AxisWindow, ceil_mode: bool = False) -> str:
     """The output's size, as `geometry.windows` computes it."""
-    padded = [str(part) for part in (window.before, window.in_size, window.after) if part or part == window.in_size]
+    padded = " + ".join(str(part) for part in (window.before, window.in_size, window.after) if part)
     reach = f"{window.dilation}·({window.kernel_size} − 1)"
-    return f"⌊({' + '.join(padded)} − {reach} − 1) / {window.stride}⌋ + 1 = {window.out_size}"
-
-
-def _product(channels: int, what: str, cells: Sequence[int]) -> str:
-    return f"{channels} {what} · {' · '.join(map(str, cells))} cells with padding"
+    opened, closed, then = ("⌈", "⌉", "→") if ceil_mode else ("⌊", "⌋", "=")
+    return f"{opened}({padded} − {reach} − 1) / {window.stride}{closed} + 1 {then} {window.out_size}"

@@ -136,7 +136,7 @@ def draw_pooling(
     return as_drawing(work, show, title, "draw_pooling")
 
 
-def as_drawing(work: Work, show: Show = "numbers", title: str | None = None, who: str = "draw") -> Drawing:
+def as_drawing(work: Work, show: Show, title: str | None, who: str) -> Drawing:
     """The drawing of an operation that was carried out cell by cell."""
     if show not in get_args(Show):
         raise OptionError(f"{who}: show is {show!r}, expected numbers, colours or both.")

@@ -13,15 +13,12 @@ from lenrek.drawing.scene.shapes import Box, Line, Said, Shape, words
 
 def window(p: Placed, step: Step) -> Iterator[Shape]:
     """The window: its cells, a frame around it, and where it leads."""
-    work = p.work
-    channels = work.channels_of(step.output[0])
-    read = [term.cell for term in step.terms]
-    role = "window"
-    for cell in dict.fromkeys(read):
-        if p.taste.show == "numbers":
-            yield p.box(p.x, cell, role)
-    if step.chosen is not None and p.taste.show == "numbers":
-        yield p.box(p.x, step.terms[step.chosen].cell, "chosen")
+    channels = p.work.channels_of(step.output[0])
+    if p.taste.show == "numbers":
+        for cell in dict.fromkeys(term.cell for term in step.terms):
+            yield p.box(p.x, cell, "window")
+        if step.chosen is not None:
+            yield p.box(p.x, step.terms[step.chosen].cell, "chosen")
     for channel in channels:
         for x, y, width, height in p.x.frames(channel, step.covers):
             yield Box(role="frame", x=x, y=y, width=width, height=height, radius=3)

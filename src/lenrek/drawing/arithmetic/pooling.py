@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lenrek.drawing.arithmetic.convolution import check_axes, constant_of, facts_of, inside_of, padded_sources
-from lenrek.drawing.arithmetic.limits import MOST_PRODUCTS, refuse_many
+from lenrek.drawing.arithmetic.convolution import check_axes, constant_of, facts_of, inside_of, padded_sources, size_sum
+from lenrek.drawing.arithmetic.limits import refuse_cells, refuse_products
 from lenrek.drawing.arithmetic.values import axes_words, read, samples, written
 from lenrek.drawing.arithmetic.work import NOTHING, PADDING, SAMPLE, Step, Term, Work, extended, gathered
 from lenrek.errors import OptionError, ShapeError
@@ -52,21 +52,14 @@ def work_pooling(
     )  # fmt: skip
     boundary = ("ignore" if kind == "max" else "zeros") if boundary is None else boundary
     check_boundary(boundary, who, also=() if kind == "norm" else ("ignore",))
-    refuse_many(
-        len(x) * prod(window.out_size * window.kernel_size for window in found),
-        f"{len(x)} channels · {' · '.join(str(window.out_size) for window in found)} outputs · "
-        f"{prod(window.kernel_size for window in found)} taps",
-        who, MOST_PRODUCTS, "samples read",
-    )  # fmt: skip
-    grid, kinds = _around(x, found, boundary, who)
     out_size = [window.out_size for window in found]
+    refuse_products(len(x), out_size, prod(kernel), who, "samples read")
+    grid, kinds = _around(x, found, boundary, who)
+    starts = [window.before for window in found]
     steps = []
     for channel, *position in product(range(len(x)), *map(range, out_size)):
         reads = [window.reads(p) for window, p in zip(found, position, strict=True)]
-        cells = [
-            (channel, *(i + window.before for i, window in zip(places, found, strict=True)))
-            for places in product(*reads)
-        ]
+        cells = [(channel, *(i + start for i, start in zip(places, starts, strict=True))) for places in product(*reads)]
         terms = tuple(Term(cell, float(grid[cell]), None, 1.0) for cell in cells if kinds[cell[1:]] != NOTHING)
         if not terms:
             raise ShapeError(
@@ -74,7 +67,6 @@ def work_pooling(
                 "  Hint: pad less, or say what the padding holds: boundary=0.0."
             )
         value, chosen = _pooled([term.sample for term in terms], kind, norm_type)
-        starts = [window.before for window in found]
         covers = tuple(range(r[0] + s, r[-1] + s + 1) for r, s in zip(reads, starts, strict=True))
         steps.append(Step((channel, *position), terms, value, chosen, covers))
     name = f"p = {written(norm_type)}" if kind == "norm" else ""
@@ -89,7 +81,7 @@ def work_pooling(
         in_size=x.shape[1:],
         groups=len(x),
         facts=(f"window {axes_words(kernel)}", *facts_of(found, 1, boundary, name), *["ceil mode"] * ceil_mode),
-        sums=tuple(_sum(window, ceil_mode) for window in found),
+        sums=tuple(size_sum(window, ceil_mode) for window in found),
         norm_type=norm_type,
     )
 
@@ -110,7 +102,7 @@ def _around(
         (0, max(0, w.reads(w.out_size - 1)[-1] + 1 + w.before - n)) for w, n in zip(found, kinds.shape, strict=True)
     ]
     grid, kinds = np.pad(grid, [(0, 0), *beyond]), np.pad(kinds, beyond, constant_values=NOTHING)
-    refuse_many(grid.size, f"{len(x)} channels · {' · '.join(map(str, kinds.shape))} cells with padding", who)
+    refuse_cells(grid, "padding", who)
     return grid, kinds
 
 
@@ -120,12 +112,3 @@ def _pooled(values: Sequence[float], kind: Kind, norm_type: float) -> tuple[floa
     if kind == "average":
         return sum(values) / len(values), None
     return sum(abs(value) ** norm_type for value in values) ** (1 / norm_type), None
-
-
-def _sum(window: AxisWindow, ceil_mode: bool) -> str:
-    padded = " + ".join(str(n) for n in (window.before, window.in_size, window.after) if n)
-    opened, closed = "⌈⌉" if ceil_mode else "⌊⌋"
-    return (
-        f"{opened}({padded} − {window.dilation}·({window.kernel_size} − 1) − 1) / {window.stride}{closed} + 1"
-        f"{' → ' if ceil_mode else ' = '}{window.out_size}"
-    )

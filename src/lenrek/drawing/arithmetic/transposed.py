@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lenrek.drawing.arithmetic.convolution import check_channels, facts_of, read_bias, read_pair
-from lenrek.drawing.arithmetic.limits import MOST_PRODUCTS, refuse_many
+from lenrek.drawing.arithmetic.limits import refuse_cells, refuse_products
 from lenrek.drawing.arithmetic.values import axes_words
 from lenrek.drawing.arithmetic.work import GAP, PADDING, SAMPLE, Step, Term, Work, gathered
 from lenrek.errors import OptionError
@@ -57,15 +57,11 @@ def work_transposed(
     )
     axes = [_Axis(window, boundary, number, who) for number, window in enumerate(found)]
     grid = np.zeros((len(x), *(len(axis.cells) for axis in axes)))
-    refuse_many(grid.size, f"{len(x)} channels · {' · '.join(map(str, grid.shape[1:]))} cells with zeros between", who)
+    refuse_cells(grid, "zeros between", who)
     at = [[axis.cells.index(i * axis.stride) for i in range(n)] for axis, n in zip(axes, size, strict=True)]
     grid[np.ix_(range(len(x)), *at)] = x
     out_size = [window.out_size for window in found]
-    taps = ins * prod(kernel)
-    refuse_many(
-        channels * prod(out_size) * taps,
-        f"{channels} channels · {' · '.join(map(str, out_size))} outputs · {taps} taps", who, MOST_PRODUCTS, "products",
-    )  # fmt: skip
+    refuse_products(channels, out_size, ins * prod(kernel), who)
     laid = weight if operation == "correlate" else np.flip(weight, axis=tuple(range(2, weight.ndim)))
     steps = []
     for channel, *position in product(range(channels), *map(range, out_size)):

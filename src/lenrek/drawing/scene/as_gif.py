@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from lenrek.drawing.scene.colours import ROLES, Look, Theme, mixed
+from lenrek.drawing.scene.colours import Look, Theme, looks_of, mixed
 from lenrek.drawing.scene.shapes import LAYERS, Box, Line, Scene, Shape, Words
 from lenrek.drawing.scene.signs import SIGNS
 
@@ -18,7 +18,7 @@ _SPLIT = re.compile(f"([{''.join(SIGNS)}])")
 
 def as_gif(scene: Scene, seconds_per_step: float, theme: Theme = "auto") -> bytes:
     """All steps, again and again; a GIF knows one theme, and "auto" is light."""
-    looks = _looks(theme)
+    looks = looks_of(theme)
     palette = _palette(looks)
     still = scene.at(-1)  # what every step has
     drawn = _canvas(scene, looks)
@@ -80,14 +80,10 @@ def as_png(scene: Scene, theme: Theme = "auto") -> bytes:
 
 def as_image(scene: Scene, theme: Theme = "auto") -> Image.Image:
     """RGB, of a scene without steps, so much larger."""
-    looks = _looks(theme)
+    looks = looks_of(theme)
     image = _canvas(scene, looks)
     _draw_all(image, scene, looks)
     return image
-
-
-def _looks(theme: Theme) -> dict[str, Look]:
-    return ROLES["dark" if theme == "dark" else "light"]
 
 
 def _canvas(scene: Scene, looks: dict[str, Look]) -> Image.Image:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from markupsafe import Markup
 
-from lenrek.drawing.scene.colours import ROLES, Look, Theme
+from lenrek.drawing.scene.colours import ROLES, Look, Theme, looks_of
 from lenrek.drawing.scene.shapes import LAYERS, Box, Line, Scene, Shape, Words
 from lenrek.drawing.svg import element, number, path
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+TEXT_RULE = f".lenrek-drawing text{{font-family:{FONT};font-variant-numeric:tabular-nums}}\n"
 DOWN = 0.355  # of the letters' size: from their middle to the line they stand on
 
 
 def as_svg(scene: Scene, theme: Theme = "auto") -> str:
     """A file of its own; "auto" follows the reader's preference for light or dark."""
-    return str(_whole(scene, style(theme), [_layer(getattr(scene, name)) for name in LAYERS])) + "\n"
+    layers = [element("g", *map(_shape, getattr(scene, name))) for name in LAYERS]
+    return str(_whole(scene, style(theme), layers)) + "\n"
 
 
 def as_animated_svg(scene: Scene, seconds_per_step: float, theme: Theme = "auto") -> str:
@@ -30,42 +32,28 @@ def as_animated_svg(scene: Scene, seconds_per_step: float, theme: Theme = "auto"
         rules.append(_keyframes(f"s{place}", start, min(stop, scene.steps), scene.steps))
     rules.append(f".step{{animation:{number(cycle)}s step-end infinite}}")
     rules.append("@media(prefers-reduced-motion:reduce){.step{animation:none}}")
-    layers = []
-    for name in LAYERS:
-        parts = []
-        for steps, shapes in _runs(getattr(scene, name)):
-            drawn = _shapes(shapes)
-            if steps is None:
-                parts += drawn
-                continue
-            last = scene.steps - 1 in steps
-            still = None if last else "hidden"  # without animation the last step stays
-            shown = f"animation-name:{names[steps.start, steps.stop]}"
-            parts.append(element("g", *drawn, class_="step", visibility=still, style=shown))
-        layers.append(element("g", *parts))
-    return str(_whole(scene, style(theme) + "".join(rules), layers)) + "\n"
+
+    def moving(steps: range, drawn: Sequence[Markup]) -> Markup:
+        still = None if scene.steps - 1 in steps else "hidden"  # without animation the last step stays
+        shown = f"animation-name:{names[steps.start, steps.stop]}"
+        return element("g", *drawn, class_="step", visibility=still, style=shown)
+
+    return str(_whole(scene, style(theme) + "".join(rules), _layers(scene, moving))) + "\n"
 
 
 def as_stepped_svg(scene: Scene) -> Markup:
     """All steps inside a page that shows one at a time: those of `data-from` ≤ step < `data-to`."""
-    layers = []
-    for name in LAYERS:
-        parts = []
-        for steps, shapes in _runs(getattr(scene, name)):
-            drawn = _shapes(shapes)
-            if steps is None:
-                parts += drawn
-                continue
-            off = None if 0 in steps else "none"
-            parts.append(element("g", *drawn, data_from=steps.start, data_to=steps.stop, display=off))
-        layers.append(element("g", *parts))
-    return _whole(scene, "", layers)
+
+    def hidden(steps: range, drawn: Sequence[Markup]) -> Markup:
+        off = None if 0 in steps else "none"
+        return element("g", *drawn, data_from=steps.start, data_to=steps.stop, display=off)
+
+    return _whole(scene, "", _layers(scene, hidden))
 
 
 def style(theme: Theme) -> str:
     """The rules of every role, all within the picture's own class."""
-    first = ROLES["dark" if theme == "dark" else "light"]
-    rules = f"\n.lenrek-drawing text{{font-family:{FONT};font-variant-numeric:tabular-nums}}\n" + _rules(first)
+    rules = f"\n{TEXT_RULE}{_rules(looks_of(theme))}"
     if theme == "auto":
         rules += "@media(prefers-color-scheme:dark){" + _rules(ROLES["dark"]) + "}\n"
     return rules
@@ -73,9 +61,8 @@ def style(theme: Theme) -> str:
 
 def page_style() -> str:
     """The rules for a page that is dark where its root has data-theme="dark", or where the reader prefers it."""
-    font = f".lenrek-drawing text{{font-family:{FONT};font-variant-numeric:tabular-nums}}\n"
     dark = [_rules(ROLES["dark"], f":root{which} ") for which in (':not([data-theme="light"])', '[data-theme="dark"]')]
-    return f"{font}{_rules(ROLES['light'])}@media(prefers-color-scheme:dark){{{dark[0]}}}\n{dark[1]}"
+    return f"{TEXT_RULE}{_rules(ROLES['light'])}@media(prefers-color-scheme:dark){{{dark[0]}}}\n{dark[1]}"
 
 
 def _rules(looks: dict[str, Look], within: str = "") -> str:
@@ -119,17 +106,16 @@ def _whole(scene: Scene, rules: str, layers: Sequence[Markup]) -> Markup:
     )
 
 
-def _layer(shapes: Sequence[Shape]) -> Markup:
-    return element("g", *_shapes(shapes))
-
-
-def _runs(shapes: Sequence[Shape]) -> Iterable[tuple[range | None, list[Shape]]]:
-    """Neighbouring shapes of the same steps."""
-    return ((steps, list(run)) for steps, run in groupby(shapes, lambda shape: shape.steps))
-
-
-def _shapes(shapes: Iterable[Shape]) -> list[Markup]:
-    return [_shape(shape) for shape in shapes]
+def _layers(scene: Scene, of_steps: Callable[[range, Sequence[Markup]], Markup]) -> list[Markup]:
+    """Neighbouring shapes that are there at the same steps become one group, as `of_steps` makes it."""
+    layers = []
+    for name in LAYERS:
+        parts = []
+        for steps, shapes in groupby(getattr(scene, name), lambda shape: shape.steps):
+            drawn = list(map(_shape, shapes))
+            parts += drawn if steps is None else [of_steps(steps, drawn)]
+        layers.append(element("g", *parts))
+    return layers
 
 
 def _shape(shape: Shape) -> Markup:

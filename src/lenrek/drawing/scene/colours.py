@@ -78,3 +78,8 @@ def _looks(p: _Palette, dark: bool) -> dict[str, Look]:
 
 
 ROLES: dict[str, dict[str, Look]] = {"light": _looks(_LIGHT, False), "dark": _looks(_DARK, True)}
+
+
+def looks_of(theme: Theme) -> dict[str, Look]:
+    """Of a picture in one theme; "auto" begins light."""
+    return ROLES["dark" if theme == "dark" else "light"]
