@@ -85,12 +85,19 @@ def test_a_network(cli: Cli, tmp_path: Path, run: Path) -> None:
         (("convolution", "--samples", "1,2;3"), "--samples is '1,2;3', expected numbers joined by commas"),
         (("convolution", "--samples", "1,2", "--input", "3"), "--input 3 has no effect beside --samples"),
         (("convolution", "--kernel", "3x3x3"), "--kernel 3x3x3 is for 3 axes, but the input has 2"),
+        (
+            ("transposed", "--in-channels", "2", "--out-channels", "3", "--groups", "2"),
+            "--out-channels 3 in 2 groups gives 3/2, expected a whole number.",
+        ),
+        (("pooling", "--kernel", "1x2x2"), "--kernel 1x2x2 is for 3 axes, but the input has 2"),
+        (("pooling", "--kernel", "two"), "draw: --kernel is 'two', expected a whole number for each axis"),
         (("convolution", "--in-channels", "3", "--groups", "2"), "--in-channels 3 in 2 groups gives 3/2"),
         (("convolution", "--show", "sound"), "show is 'sound', expected numbers, colours or both"),
         (("transposed", "--boundary", "2", "--padding", "1"), "only linear maps have an adjoint"),
         (("transposed", "--output-padding", "1"), "expected less than max(stride, dilation)"),
         (("convolution", "--out", "none/x.svg"), "none/x.svg cannot be written: No such file or directory."),
         (("convolution", "--samples", "bad.npy"), "bad.npy is no NumPy file, or holds objects instead of numbers"),
+        (("pooling", "--samples", "one.npy"), "one.npy holds a number without axes, expected (channels, *size)."),
         (("pooling", "--kind", "min"), "kind is 'min', expected max, average or norm"),
         (("pooling", "--norm", "3"), 'norm_type 3.0 has no effect on kind="max"'),
         (("network", "lenet6"), "lenet6"),
@@ -100,6 +107,7 @@ def test_a_network(cli: Cli, tmp_path: Path, run: Path) -> None:
 def test_what_is_refused(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, message) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bad.npy").write_bytes(b"no array")
+    np.save("one.npy", np.float64(3))
     outcome = cli("draw", *arguments)
     assert (outcome.status, outcome.out) == (1, "")
     assert message in outcome.err
