@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -55,7 +56,8 @@ def fgsm(
         >>> fgsm(net, torch.tensor([[[0.5, 0.95]]]), [0], epsilon=0.1, contract=plain)
         tensor([[[0.4000, 1.0000]]])
     """
-    return _attacked("fgsm", model, x, labels, epsilon, norm, contract, steps=1, step_size=epsilon, seed=None)
+    check_size(epsilon, norm, "fgsm")
+    return _attacked("fgsm", model, x, labels, contract, Climb.fgsm(epsilon, norm))
 
 
 def pgd(
@@ -81,35 +83,41 @@ def pgd(
         As x, normalised: of all points on the way the one of the largest loss.
     Source: Madry et al. 2018, arXiv:1706.06083, §2.1.
     """
+    check_size(epsilon, norm, "pgd")
     check_count("steps", steps, "pgd")
     if step_size is not None and not 0 < step_size < math.inf:
         raise OptionError(f"pgd: step_size is {step_size!r}, expected a number above 0.")
-    size = REACH * epsilon / steps if step_size is None else step_size
-    return _attacked("pgd", model, x, labels, epsilon, norm, contract, steps=steps, step_size=size, seed=seed)
+    return _attacked("pgd", model, x, labels, contract, Climb.pgd(epsilon, norm, steps, step_size, seed))
 
 
-def _attacked(
-    who: str,
-    model: Any,
-    x: Any,
-    labels: Target,
-    epsilon: float,
-    norm: Norm,
-    contract: InputContract | None,
-    *,
-    steps: int,
-    step_size: float,
-    seed: int | None,
-) -> Tensor:
-    check_size(epsilon, norm, who)
+@dataclass(frozen=True)
+class Climb:
+    """How the loss is climbed: `steps` of `step_size` within `epsilon`, from a random point that `seed` gives; without
+    one from the sample itself."""
+
+    epsilon: float
+    norm: Norm
+    steps: int
+    step_size: float
+    seed: int | None
+
+    @classmethod
+    def fgsm(cls, epsilon: float, norm: Norm) -> Climb:
+        return cls(epsilon, norm, 1, epsilon, None)
+
+    @classmethod
+    def pgd(cls, epsilon: float, norm: Norm, steps: int, step_size: float | None = None, seed: int | None = 0) -> Climb:
+        return cls(epsilon, norm, steps, REACH * epsilon / steps if step_size is None else step_size, seed)
+
+
+def _attacked(who: str, model: Any, x: Any, labels: Target, contract: InputContract | None, way: Climb) -> Tensor:
     network = plain_network(model, who)
     with looked_into(network):
         samples = samples_for(network, x, who)
         units = units_of(model, contract, samples, who)
         with torch.no_grad():
             right = read_target(labels, scores_of(network, samples, who), classes_of(model), who)
-        found = climb(network, samples, right, units, epsilon, norm, steps, step_size, seed, who)
-    return found
+        return climb(network, samples, right, units, way, who)
 
 
 def check_size(epsilon: float, norm: str, who: str) -> None:
@@ -120,19 +128,9 @@ def check_size(epsilon: float, norm: str, who: str) -> None:
         raise OptionError(f"{who}: epsilon is {epsilon!r}, expected a number of at least 0, such as 8/255.")
 
 
-def climb(
-    network: nn.Module,
-    x: Tensor,
-    right: Tensor,
-    units: Units,
-    epsilon: float,
-    norm: Norm,
-    steps: int,
-    step_size: float,
-    seed: int | None,
-    who: str,
-) -> Tensor:
+def climb(network: nn.Module, x: Tensor, right: Tensor, units: Units, way: Climb, who: str) -> Tensor:
     """As `pgd`, of checked arguments, within `looked_into`; of a single step without a seed as `fgsm`."""
+    epsilon, norm = way.epsilon, way.norm
     clean = units.own(x)
     low, high = clean.clamp(max=units.low), clean.clamp(min=units.high)  # never cut what is given
 
@@ -141,19 +139,19 @@ def climb(
         change = change.clamp(-epsilon, epsilon) if norm == "linf" else _shortened(change, epsilon)
         return (clean + change).clamp(low, high)
 
-    at = clean if seed is None else within(clean + _random_change(clean, epsilon, norm, seed))
+    at = clean if way.seed is None else within(clean + _random_change(clean, epsilon, norm, way.seed))
     best, worst_loss = at, torch.full((len(x),), -torch.inf, device=x.device, dtype=clean.dtype)
-    for step in range(steps + 1):
+    for step in range(way.steps + 1):
         at = at.detach().requires_grad_()
         losses = F.cross_entropy(scores_of(network, units.normalised(at).to(x.dtype), who), right, reduction="none")
         higher = (losses.detach() >= worst_loss).to(clean.dtype)
         worst_loss = torch.maximum(losses.detach().to(clean.dtype), worst_loss)
         best = torch.where(_as_wide(higher, at) > 0, at.detach(), best)
-        if step < steps:
+        if step < way.steps:
             (gradient,) = torch.autograd.grad(losses.sum(), at)
             direction = gradient.sign() if norm == "linf" else gradient / _as_wide(_length(gradient), gradient)
-            at = within(at.detach() + step_size * direction)
-    one_step = steps == 1 and seed is None
+            at = within(at.detach() + way.step_size * direction)
+    one_step = way.steps == 1 and way.seed is None
     return units.normalised(at.detach() if one_step else best).to(x.dtype)
 
 

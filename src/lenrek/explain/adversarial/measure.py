@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from lenrek.drawing.plot import Curve, line_plot
 from lenrek.errors import OptionError
-from lenrek.explain.adversarial.attacks import REACH, Norm, check_size, climb
+from lenrek.explain.adversarial.attacks import Climb, Norm, check_size, climb
 from lenrek.explain.adversarial.units import units_of
 from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
 from lenrek.explain.evidence.target import Target, classes_of, read_target
@@ -130,9 +130,9 @@ def robustness(
         right = read_target(labels, scores, classes_of(model), WHO)
         stands = scores.argmax(1) == right
         for epsilon in sorted(set(epsilons)):
+            way = Climb.fgsm(epsilon, norm) if method == "fgsm" else Climb.pgd(epsilon, norm, count, seed=seed)
             for part in stands.nonzero()[:, 0].split(batch_size) if epsilon else ():
-                size, start = (epsilon, None) if method == "fgsm" else (REACH * epsilon / count, seed)
-                changed = climb(network, samples[part], right[part], units, epsilon, norm, count, size, start, WHO)
+                changed = climb(network, samples[part], right[part], units, way, WHO)
                 with torch.no_grad():
                     stands[part] = scores_of(network, changed, WHO).argmax(1) == right[part]
             found = int(stands.sum())

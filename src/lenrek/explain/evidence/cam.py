@@ -8,12 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lenrek.explain.evidence.layer_run import gradient_at, run_from
-from lenrek.explain.evidence.network import looked_into, samples_for
-from lenrek.explain.evidence.placement import default_layer, find_placement
+from lenrek.explain.evidence.of_layer import evidence_of_layer
 from lenrek.explain.evidence.result import Evidence
-from lenrek.explain.evidence.target import Target, classes_of, read_target
-from lenrek.explain.network_of import plain_network
+from lenrek.explain.evidence.target import Target
 
 Weigh = Callable[[Tensor, Tensor], Tensor]  # maps, gradient (batch, channels, *map_size) → (batch, *map_size)
 
@@ -74,17 +71,7 @@ def layer_cam(model: Any, x: Any, layer: str | None = None, target: Target = Non
 
 
 def _cam(method: str, who: str, model: Any, x: Any, layer: str | None, target: Target, weigh: Weigh) -> Evidence:
-    network = plain_network(model, who)
-    with looked_into(network):
-        samples = samples_for(network, x, who)
-        layer = default_layer(network, samples, who) if layer is None else layer
-        maps, scores = run_from(network, samples, layer, who)
-        place = find_placement(network, samples, layer, who)
-        chosen = read_target(target, scores, classes_of(model), who)
-        gradient = gradient_at(maps, scores, chosen, layer, who)
-        cells = weigh(maps.detach().to(scores.dtype), gradient).clamp(min=0).cpu()
-        score = scores.detach().gather(1, chosen[:, None])[:, 0].cpu()
-    return Evidence(method, layer, chosen.cpu(), score, cells, place(cells), place.centres)
+    return evidence_of_layer(method, who, model, x, layer, target, lambda run: weigh(run.features, run.gradient()))
 
 
 def _by_mean_gradient(maps: Tensor, gradient: Tensor) -> Tensor:

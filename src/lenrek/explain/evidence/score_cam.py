@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lenrek.explain.evidence.layer_run import run_from
-from lenrek.explain.evidence.network import check_count, looked_into, samples_for, scores_of
-from lenrek.explain.evidence.placement import default_layer, find_placement
+from lenrek.explain.evidence.network import check_count, scores_of
+from lenrek.explain.evidence.of_layer import LayerRun, evidence_of_layer
 from lenrek.explain.evidence.result import Evidence
-from lenrek.explain.evidence.target import Target, classes_of, read_target
-from lenrek.explain.network_of import plain_network
+from lenrek.explain.evidence.target import Target
 
 WHO = "score_cam"
 
@@ -30,26 +29,22 @@ def score_cam(model: Any, x: Any, layer: str | None = None, target: Target = Non
     Source: Wang et al. 2020, arXiv:1910.01279.
     """
     check_count("batch_size", batch_size, WHO)
-    network = plain_network(model, WHO)
-    with looked_into(network):
-        samples = samples_for(network, x, WHO)
-        layer = default_layer(network, samples, WHO) if layer is None else layer
-        maps, scores = run_from(network, samples, layer, WHO)
-        place = find_placement(network, samples, layer, WHO)
-        chosen = read_target(target, scores, classes_of(model), WHO)
-        score = scores.detach().gather(1, chosen[:, None])[:, 0].cpu()
-        with torch.no_grad():
-            found = maps.detach().to(scores.dtype)
-            weights = [
-                torch.cat([
-                    scores_of(network, sample * _stretched(place(part))[:, None].to(sample), WHO)[:, at]
-                    for part in channels.split(batch_size)
-                ])
-                for sample, channels, at in zip(samples, found, chosen.tolist(), strict=True)
-            ]  # fmt: skip
-            weight = torch.stack(weights).softmax(1)[(..., *[None] * (maps.ndim - 2))]
-            cells = (weight * found).sum(1).clamp(min=0).cpu()
-    return Evidence("score-cam", layer, chosen.cpu(), score, cells, place(cells), place.centres)
+    weigh = partial(_by_masked_scores, batch_size=batch_size)
+    return evidence_of_layer("score-cam", WHO, model, x, layer, target, weigh)
+
+
+@torch.no_grad()
+def _by_masked_scores(run: LayerRun, batch_size: int) -> Tensor:
+    features = run.features
+    weights = [
+        torch.cat([
+            scores_of(run.network, sample * _stretched(run.place(part))[:, None].to(sample), WHO)[:, at]
+            for part in channels.split(batch_size)
+        ])
+        for sample, channels, at in zip(run.samples, features, run.target.tolist(), strict=True)
+    ]  # fmt: skip
+    weight = torch.stack(weights).softmax(1)[(..., *[None] * (features.ndim - 2))]
+    return (weight * features).sum(1)
 
 
 def _stretched(masks: Tensor) -> Tensor:
