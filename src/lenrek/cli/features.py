@@ -15,7 +15,7 @@ from lenrek.errors import ModelError, OptionError
 
 if TYPE_CHECKING:
     from lenrek.drawing.sheet import Sheet
-    from lenrek.explain.features.health import FilterHealth
+    from lenrek.explain.features.health_result import FilterHealth
     from lenrek.explain.features.stream import SampleStream
 
 WHO = "features"
@@ -141,7 +141,7 @@ def _mean(network: Any) -> Any:
 
 def _write(out: Path, title: str, sheets: list[Sheet], health: FilterHealth | None) -> None:
     from lenrek.drawing.page import fill_page
-    from lenrek.explain.features.health import COLUMNS
+    from lenrek.explain.features.health_result import COLUMNS
     from lenrek.models.tensor_file import write_bytes_atomically
 
     page = fill_page(
@@ -152,7 +152,7 @@ def _write(out: Path, title: str, sheets: list[Sheet], health: FilterHealth | No
 
 def _print(told: dict[str, Any], health: FilterHealth | None) -> None:
     """What is known of each channel that was looked at."""
-    from lenrek.explain.features.health import COLUMNS
+    from lenrek.explain.features.health_result import COLUMNS
 
     patches = told.get("patches", {}).get("channels", {})
     made = {one["objective"].split()[1]: one for one in told.get("synthesised", [])}

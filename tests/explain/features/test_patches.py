@@ -9,7 +9,8 @@ from torch import nn
 
 from lenrek.data.arrays import array_source
 from lenrek.errors import DataError, ModelError, OptionError
-from lenrek.explain.features.patches import sees, strongest_patches
+from lenrek.explain.features.patches import strongest_patches
+from lenrek.explain.features.sees import sees
 from lenrek.explain.receptive import receptive_field
 from lenrek.models.contract import InputContract
 

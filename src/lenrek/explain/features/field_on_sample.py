@@ -17,8 +17,8 @@ from lenrek.drawing.tile import Tile, image_tile
 from lenrek.errors import OptionError
 from lenrek.explain.effective import EffectiveField, effective_receptive_field
 from lenrek.explain.features.maps import one_sample
-from lenrek.explain.features.patches import sees
 from lenrek.explain.features.sample_tile import PADDING_WORDS, sample_tile, shades
+from lenrek.explain.features.sees import sees
 from lenrek.explain.network_of import plain_network
 from lenrek.explain.receptive import receptive_field
 from lenrek.explain.up_to import up_to

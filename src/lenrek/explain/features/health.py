@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lenrek.data.shown import counted, few
 from lenrek.data.source import Source
 from lenrek.errors import DataError, OptionError
+from lenrek.explain.features.health_result import FilterHealth, LayerHealth
 from lenrek.explain.features.rectified import Nonlinearity, nonlinearity_after
 from lenrek.explain.features.stream import SampleStream
-from lenrek.explain.features.weights import filters_of, is_convolution
+from lenrek.explain.features.weights import filters_of, is_convolution, weighted_layers
 from lenrek.explain.layer_outputs import as_samples, find_layer
 from lenrek.explain.network_of import contract_of, plain_network
 from lenrek.explain.trace import trace
@@ -26,87 +25,6 @@ from lenrek.ops.mode import in_mode
 
 WHO = "filter_health"
 CONSTANT = 1e-6  # of the layer's largest magnitude: values that differ by less do not change
-COLUMNS = ("layer", "filters", "then", "dead", "saturated", "constant", "duplicates", "which")
-
-
-@dataclass(frozen=True, eq=False)
-class LayerHealth:
-    """One layer's filters on the data.
-
-    Attributes:
-        layer: its name; `then`, the nonlinearity that follows, and `measured`, the module whose output goes into that.
-        off: (filters,), the share of positions and samples at which the nonlinearity gives zero.
-        at_limit: (filters,), the share at which it is at another limit.
-        dead, saturated, constant: indices of filters.
-        duplicates: (filter, an earlier filter, cosine of the angle between their weights), each filter once.
-    """
-
-    layer: str
-    then: str
-    measured: str
-    off: np.ndarray
-    at_limit: np.ndarray
-    dead: tuple[int, ...]
-    saturated: tuple[int, ...]
-    constant: tuple[int, ...]
-    duplicates: tuple[tuple[int, int, float], ...]
-
-    @property
-    def filters(self) -> int:
-        return len(self.off)
-
-    def row(self) -> tuple[str, ...]:
-        """As text, under `COLUMNS`."""
-        parts = [
-            (name, few([str(i) for i in found]))
-            for name, found in (("dead", self.dead), ("saturated", self.saturated), ("constant", self.constant))
-            if found
-        ]
-        pairs = [f"{one} = {other}" for one, other, _ in self.duplicates]
-        which = "; ".join([f"{name} {text}" for name, text in parts] + ([few(pairs)] if pairs else []))
-        numbers = (len(self.dead), len(self.saturated), len(self.constant), len(self.duplicates))
-        return (self.layer, str(self.filters), self.then or "–", *(str(n) if n else "" for n in numbers), which)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "layer": self.layer, "filters": self.filters, "then": self.then, "measured": self.measured,
-            "dead": list(self.dead), "saturated": list(self.saturated), "constant": list(self.constant),
-            "duplicates": [[one, other, cosine] for one, other, cosine in self.duplicates],
-            "off": self.off.tolist(), "at_limit": self.at_limit.tolist(),
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class FilterHealth:
-    """`print` shows a table, with the criteria under it."""
-
-    layers: tuple[LayerHealth, ...]
-    samples: int
-    dead_share: float
-    saturated_share: float
-    duplicate_cosine: float
-
-    @property
-    def criteria(self) -> str:
-        """In words."""
-        return (
-            f"Over {counted(self.samples, 'sample')}. Dead: the nonlinearity gives zero at {_share(self.dead_share)} "
-            f"positions. Saturated: it is at another limit at {_share(self.saturated_share)} positions. Constant: no "
-            "nonlinearity is known to follow, and the value never changes. Duplicate: the cosine between its weights "
-            f"and an earlier filter's of the same group is at least {self.duplicate_cosine:.4g}."
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "samples": self.samples, "dead_share": self.dead_share, "saturated_share": self.saturated_share,
-            "duplicate_cosine": self.duplicate_cosine, "layers": [layer.to_dict() for layer in self.layers],
-        }  # fmt: skip
-
-    def __str__(self) -> str:
-        rows = [COLUMNS, *(layer.row() for layer in self.layers)]
-        widths = [max(len(row[place]) for row in rows) for place in range(len(COLUMNS))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([*lines, "", self.criteria])
 
 
 def filter_health(
@@ -176,10 +94,6 @@ def filter_health(
     return FilterHealth(tuple(found), samples, dead_share, saturated_share, duplicate_cosine)
 
 
-def _share(share: float) -> str:
-    return "all" if share == 1 else f"{100 * share:.4g} % of all"
-
-
 class _Watched:
     """Counts over one layer's values before its nonlinearity."""
 
@@ -232,9 +146,7 @@ class _Watched:
 
 def _watch(network: nn.Module, x: Tensor, layers: Iterable[str] | None) -> dict[str, _Watched]:
     followed = trace(network, [torch.empty_like(x[:1], device="meta")], who=WHO)
-    names = [
-        name for name, module in network.named_modules() if name and (is_convolution(module) or _is_linear(module))
-    ]  # fmt: skip
+    names = [name for name in weighted_layers(network) if name]
     if layers is not None:
         names = list(layers)
         for name in names:
@@ -245,12 +157,8 @@ def _watch(network: nn.Module, x: Tensor, layers: Iterable[str] | None) -> dict[
     return {name: _Watched(one) for name, one in after.items() if one is not None}
 
 
-def _is_linear(module: object) -> bool:
-    return isinstance(module, nn.Linear)
-
-
 def _weights(module: Any) -> Tensor:
-    if not is_convolution(module) and not _is_linear(module):
+    if not is_convolution(module) and not isinstance(module, nn.Linear):
         raise OptionError(f"{WHO}: a {type(module).__name__} has no filters, expected convolutions and linear layers.")
     return filters_of(module) if is_convolution(module) else module.weight.detach().float().cpu()
 

@@ -12,7 +12,8 @@ from lenrek.data.shown import counted, shown
 from lenrek.drawing.sheet import Row, Sheet
 from lenrek.errors import DataError, OptionError
 from lenrek.explain.evidence.network import check_count
-from lenrek.explain.features.sample_tile import PADDING_WORDS, sample_tile
+from lenrek.explain.features.sample_tile import PADDING_WORDS, inside, sample_tile
+from lenrek.explain.features.sees import sees
 from lenrek.explain.features.stream import SampleStream
 from lenrek.explain.layer_field import LayerField
 from lenrek.explain.layer_outputs import LayerOutputs
@@ -47,11 +48,9 @@ class Patch:
     @property
     def values(self) -> np.ndarray:
         """(channels, *box) as stored, 0 in the padding."""
-        size = self.sample.shape[1:]
         cut = np.zeros((len(self.sample), *map(len, self.box)), self.sample.dtype)
-        inside = [range(max(one.start, 0), min(one.stop, n)) for one, n in zip(self.box, size, strict=True)]
-        into = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(inside, self.box, strict=True))
-        cut[(slice(None), *into)] = self.sample[(slice(None), *(slice(one.start, one.stop) for one in inside))]
+        into, of = inside(self.box, self.sample.shape[1:])
+        cut[(slice(None), *into)] = self.sample[(slice(None), *of)]
         return cut
 
     def to_dict(self) -> dict[str, Any]:
@@ -180,33 +179,6 @@ def strongest_patches(
             )  # fmt: skip
         found[channel] = tuple(patches)
     return Patches(layer, found, gone_through, note)
-
-
-def sees(field: LayerField, position: Sequence[int]) -> tuple[range, ...]:
-    """What a feature sees, on into the padding, where borders cut it.
-
-    Within the borders it is exact, for each channel: where branches meet, some channels see less than others. How far
-    it goes beyond them is taken from the same channel's feature in the middle of the map.
-
-    Args:
-        position: the channel, and the place in the map.
-    """
-    exact = field.box(position)
-    middle = (position[0], *(n // 2 for n in field.shape[2:]))
-    try:
-        free, free_middle = field.box(position, clipped=False), field.box(middle, clipped=False)
-    except OptionError:  # no formula without borders
-        return exact
-    found = []
-    sizes = field.input_shapes[0][2:] or field.input_shapes[0][1:]
-    for seen, beyond, inner, wide, n in zip(exact, free, field.box(middle), free_middle, sizes, strict=True):
-        first, stop = seen.start, seen.stop
-        if first == 0:
-            first = min(0, beyond.start + (inner.start - wide.start if inner.start else 0))
-        if stop == n:
-            stop = max(n, beyond.stop - (wide.stop - inner.stop if inner.stop < n else 0))
-        found.append(range(first, stop))
-    return tuple(found)
 
 
 class _Best:

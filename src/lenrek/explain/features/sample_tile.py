@@ -48,26 +48,35 @@ def sample_tile(
     """
     size = sample.shape[1:]
     box = [range(n) for n in size] if box is None else list(box)
-    inside = [range(max(one.start, 0), min(one.stop, n)) for one, n in zip(box, size, strict=True)]
     if len(size) == 1:
-        return _signal(sample, box[0], inside[0], description, caption, over)
+        return _signal(sample, box[0], description, caption, over)
     pixels = np.broadcast_to(PADDING, (*map(len, box), 3)).copy()
-    place = tuple(slice(part.start - one.start, part.stop - one.start) for part, one in zip(inside, box, strict=True))
-    pixels[place] = shades(sample)[tuple(slice(part.start, part.stop) for part in inside)]
+    into, of = inside(box, size)
+    pixels[into] = shades(sample)[of]
     if len(size) == 3:
         chosen = slices_of(len(box[0]), 4)
         return image_tile(strip([pixels[at] for at in chosen]), description, caption, side=2 * side, over=over)
     return image_tile(pixels, description, caption, side=side, over=over)
 
 
-def _signal(
-    sample: np.ndarray, box: range, inside: range, description: str, caption: Sequence[str], over: Iterable[Markup]
-) -> Tile:
+def inside(box: Sequence[range], size: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Of a box that may go beyond the sample, what is filled: per axis where in the box, and with what of the sample.
+
+    >>> inside([range(-2, 3)], [9])
+    ((slice(2, 5, None),), (slice(0, 3, None),))
+    """
+    of = tuple(slice(max(one.start, 0), min(one.stop, n)) for one, n in zip(box, size, strict=True))
+    into = tuple(slice(part.start - one.start, part.stop - one.start) for part, one in zip(of, box, strict=True))
+    return into, of
+
+
+def _signal(sample: np.ndarray, box: range, description: str, caption: Sequence[str], over: Iterable[Markup]) -> Tile:
     """The mean of the channels, on the scale of the whole sample."""
     wave = sample.astype(np.float64).mean(0)
     piece = np.zeros(len(box))
-    piece[inside.start - box.start : inside.stop - box.start] = wave[inside.start : inside.stop]
+    (into,), (of,) = inside([box], wave.shape)
+    piece[into] = wave[of]
     lilac = f"fill:rgb{tuple(PADDING.tolist())}"
-    beyond = [(0, inside.start - box.start), (inside.stop - box.start, len(box))]
+    beyond = [(0, into.start), (into.stop, len(box))]
     under = [element("rect", x=a, y=0, width=b - a, height=100, style=lilac) for a, b in beyond if b > a]
     return curve_tile(piece, wave.min(), wave.max(), description, caption, under=[*under, *over])

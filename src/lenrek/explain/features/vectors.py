@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from lenrek.errors import DataError, ModelError
 from lenrek.explain.features.stream import SampleStream
-from lenrek.explain.features.weights import is_convolution
+from lenrek.explain.features.weights import weighted_layers
 from lenrek.explain.layer_outputs import LayerOutputs
 from lenrek.explain.network_of import contract_of, plain_network
 
@@ -51,6 +50,7 @@ def sample_vectors(model: Any, samples: Any, layer: str | None = None, *, limit:
         ModelError: no such layer, or none with weights.
         DataError: features that are not finite.
     Example:
+        >>> from torch import nn
         >>> net = nn.Sequential(nn.Conv1d(1, 2, 1), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(2, 3))
         >>> found = sample_vectors(net, torch.zeros(5, 1, 4))
         >>> found.layer, found.vectors.shape
@@ -59,7 +59,7 @@ def sample_vectors(model: Any, samples: Any, layer: str | None = None, *, limit:
     network = plain_network(model, WHO)
     before = layer is None
     if layer is None:
-        weighted = [n for n, m in network.named_modules() if is_convolution(m) or isinstance(m, nn.Linear)]
+        weighted = weighted_layers(network)
         if not weighted:
             raise ModelError(f"{WHO}: the network has no convolution and no linear layer.\n  Hint: name a layer.")
         layer = weighted[-1]

@@ -24,6 +24,11 @@ def convolutions(network: nn.Module) -> list[str]:
     return [name for name, module in network.named_modules() if name and is_convolution(module)]
 
 
+def weighted_layers(network: nn.Module) -> list[str]:
+    """Names of the convolutions and linear layers, in the network's order; "" where it is one itself."""
+    return [name for name, module in network.named_modules() if isinstance(module, _ConvNd | nn.Linear)]
+
+
 def find_convolution_layer(network: nn.Module, name: str, who: str) -> Any:
     """The layer `name`, which has filters.
 
