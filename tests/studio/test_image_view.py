@@ -71,6 +71,14 @@ def test_views_and_what_they_are_made_of(served, new_page: Callable[..., Any]):
     page.wait_for_selector(".posterior-plain")
     assert "4 views" in page.locator("#view-image").inner_text()
     assert page.locator(".posterior-plain").count() == 10
+    page.get_by_label("What views are made of").fill("nonsense")
+    page.keyboard.press("Enter")
+    page.locator(".image-right [role=alert]").get_by_text("nonsense").wait_for()
+    page.get_by_label("What views are made of").fill("")  # what stands there palely is taken
+    page.keyboard.press("Enter")
+    page.get_by_text("The thin line is the sample as it is.").wait_for()
+    assert page.locator(".image-right [role=alert]").is_hidden()
+    page.complaints.clear()
 
 
 def test_an_image_is_dropped(served, new_page: Callable[..., Any], tmp_path):

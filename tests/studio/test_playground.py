@@ -200,3 +200,16 @@ def test_colours_follow_the_page(served, new_page, scheme):
     fill = page.evaluate("getComputedStyle(document.querySelector('.lenrek-drawing .orange')).fill")
     assert fill == {"light": "rgb(194, 90, 18)", "dark": "rgb(243, 162, 95)"}[scheme]
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_the_matrix_stands_beside_the_picture_where_there_is_room(served, new_page: Callable[..., Any]):
+    places = []
+    for width in (1200, 1000):
+        page = new_page(width=width, height=900)
+        page.goto(served.opened + "#playground")
+        page.wait_for_selector(".playground-picture svg")
+        places.append([page.locator(part).bounding_box() for part in (".playground-board", ".playground-matrix-part")])
+    (board, matrix), (above, below) = places
+    assert matrix["x"] >= board["x"] + board["width"]
+    assert matrix["y"] == board["y"]
+    assert below["y"] >= above["y"] + above["height"]

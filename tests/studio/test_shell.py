@@ -106,6 +106,23 @@ def test_without_a_network_it_opens_where_none_is_needed(serve, new_page: Callab
     page.wait_for_selector("#view-playground:not([hidden])")
 
 
+def test_a_view_that_cannot_be_opened_leaves_the_others(serve, new_page: Callable[..., Any]):
+    page = new_page()
+    page.goto(serve(Session()).opened + "#network")
+    page.wait_for_selector("#view-network [role=alert]")
+    assert page.locator("#view-network").inner_text().startswith("studio: no network was named.")
+    page.locator("#tab-playground").click()
+    page.wait_for_selector("#view-playground:not([hidden]) .playground-picture svg")
+    assert page.complaints.pop().startswith("Failed to load resource: the server responded with a status of 400")
+
+
+def test_on_a_telephone_every_tab_is_in_sight(served, new_page: Callable[..., Any]):
+    page = new_page(width=375, height=700)
+    page.goto(served.opened)
+    page.wait_for_selector("#view-network:not([hidden])")
+    assert page.evaluate("document.getElementById('tabs').scrollWidth <= document.getElementById('tabs').clientWidth")
+
+
 def test_the_sample_goes_along_from_view_to_view(served, new_page: Callable[..., Any]):
     page = new_page()
     page.goto(f"{served.opened}#network")

@@ -11,6 +11,7 @@ from lenrek.training.report.page import charts
 from lenrek.training.report.record import DataSummary, RunRecord
 
 MOST_COMPARED = 8
+LONGEST_NAME = 22
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" '
 
 
@@ -29,7 +30,7 @@ def compared(column: str, runs: Sequence[RunFiles]) -> str:
     curves = []
     for run in runs[:MOST_COMPARED]:
         points = [(row["epoch"], _number(row.get(column))) for row in run.history]
-        curves.append(Curve(run.name, points))
+        curves.append(Curve(_legible(run.name), points))
     share = column.endswith("accuracy")
     written = (lambda value: f"{100 * value:.3g} %") if share else "{:.3g}".format
     chart = line_plot(
@@ -42,6 +43,15 @@ def compared(column: str, runs: Sequence[RunFiles]) -> str:
 def drawn(markup: str) -> str:
     """A drawing as the page reads it, with its name space."""
     return str(markup).replace("<svg ", SVG, 1)
+
+
+def _legible(name: str) -> str:
+    """A name beside a curve: the middle of a long one would leave no room for the curves.
+
+    >>> _legible("2026-11-22-1344-cifar10-resnet20")
+    '2026-11-22…10-resnet20'
+    """
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME // 2 - 1]}…{name[-LONGEST_NAME // 2 :]}"
 
 
 def _number(value: Any) -> float | None:

@@ -13,13 +13,15 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "value" || name === "checked" || name === "disabled" || name === "selected") made[name] = value;
     else made.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
   }
-  made.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...there(children));
   return made;
 }
 
+const there = (children) => children.flat(9).filter((child) => child !== null && child !== undefined && child !== false);
+
 /** Put these in the place of everything that `element` holds. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(...there(children));
   return element;
 }
 

@@ -1,6 +1,7 @@
 // A heat-map laid over its sample: red for the class, blue against it, clear where nothing is said.
 
-const FOR = [184, 69, 42], AGAINST = [43, 108, 176];
+import { ABOVE, BELOW } from "./paint.js";
+
 const STRONGEST = 0.8, FULL_FROM = 0.99; // as in lenrek.explain.evidence.painted
 
 /** Paint values (*size): an image, the slice of that number of a volume, or stripes behind a signal. */
@@ -13,7 +14,7 @@ export function paintHeat(canvas, { shape, values }, signed, slice = 0) {
   const pen = canvas.getContext("2d"), pixels = pen.createImageData(columns, rows);
   for (let i = 0; i < rows * columns; i++) {
     const share = Math.max(signed ? -1 : 0, Math.min(1, values[start + i] / (most || 1)));
-    const [red, green, blue] = share < 0 ? AGAINST : FOR;
+    const [red, green, blue] = share < 0 ? BELOW : ABOVE;
     pixels.data.set([red, green, blue, 255 * STRONGEST * Math.abs(share)], 4 * i);
   }
   pen.putImageData(pixels, 0, 0);

@@ -91,6 +91,10 @@ export function mapGrid({ point, pin }) {
       seen.observe(canvas);
       return h("figure", { class: "map" }, h("div", { class: "map-picture" }, canvas), h("figcaption", {}, String(channel)));
     }));
+    offerMore(shown);
+  }
+
+  function offerMore(shown) {
     const hidden = volume.shape[0] - shown.length;
     more.hidden = hidden <= 0;
     more.textContent = `Show the other ${hidden}`;
@@ -106,7 +110,6 @@ export function mapGrid({ point, pin }) {
   /** A layer of single numbers: bars. */
   function drawNumbers() {
     grid.className = "maps numbers";
-    more.hidden = true;
     const most = Math.max(...found.most) || 1, values = volume.values;
     const shown = channels();
     fill(grid, shown.map((channel) => h("div", { class: "number", title: `${channel}: ${short(values[channel])}` },
@@ -114,9 +117,7 @@ export function mapGrid({ point, pin }) {
       h("span", { class: "bar-place" }, h("span", { class: values[channel] < 0 ? "bar below" : "bar",
         style: { width: `${(50 * Math.abs(values[channel])) / most}%` } })),
       h("span", {}, short(values[channel])))));
-    const hidden = volume.shape[0] - shown.length;
-    more.hidden = hidden <= 0;
-    more.textContent = `Show the other ${hidden}`;
+    offerMore(shown);
   }
 
   return {

@@ -2,7 +2,7 @@
 
 import { h } from "./element.js";
 
-const BELOW = [43, 108, 176], ABOVE = [184, 69, 42];
+export const BELOW = [43, 108, 176], ABOVE = [184, 69, 42];
 const STEPS = 255;
 const GREY = Uint32Array.from({ length: STEPS + 1 }, (_, grey) => packed(grey, grey, grey));
 const SIGNED = Uint32Array.from({ length: 2 * STEPS + 1 }, (_, place) => {

@@ -4,8 +4,11 @@ import { h } from "./element.js";
 
 const FEW = 60; // points in sight, of which pictures are drawn
 const PICTURE = 44, RADIUS = 3.5, NEAR = 14; // px
-const OTHER = "#9aa3ad";
+const OTHER = "#9aa3ad"; // without a label
 const DEEPEST = 400; // times the whole
+
+/** The colour of a label, lighter on a dark ground; `lift` says by how much. */
+export const colourOf = (label, lift = "var(--lift)") => `color-mix(in srgb, ${label?.colour ?? OTHER}, white ${lift})`;
 
 /** `moved({x, y, zoom}, whole)`, `pointed(at)` and `chosen(at, open)` are told what the user does; at is −1 for none. */
 export class Plane {
@@ -14,7 +17,7 @@ export class Plane {
     this.x = this.y = 0;
     this.scale = this.base = 1; // px for a unit of the plane: now, and with all points in sight
     this.whole = true;
-    this.points = { x: [], y: [], ids: [] };
+    this.points = { x: [], y: [], ids: [], labels: [] };
     this.pictures = new Map();
     this.only = this.selected = this.hovered = -1;
     this.canvas = h("canvas", { class: "map-plane", tabindex: 0, role: "img", "aria-label": "Map" });
@@ -107,11 +110,12 @@ export class Plane {
       const [x, y] = this.onCanvas(at);
       if (x > -PICTURE && y > -PICTURE && x < width + PICTURE && y < height + PICTURE) inSight.push([at, x, y]);
     }
-    const pictured = inSight.length <= FEW;
+    const pictured = inSight.length <= FEW, lift = style.getPropertyValue("--lift");
+    const colours = this.points.labels.map((label) => colourOf(label, lift));
     for (const [at, x, y] of inSight) {
       const dim = this.only >= 0 && this.points.label[at] !== this.only;
       pen.globalAlpha = dim ? 0.12 : 0.8;
-      const colour = this.points.labels[this.points.label[at]]?.colour ?? OTHER;
+      const colour = colours[this.points.label[at]];
       const picture = pictured && !dim ? this.#picture(this.points.ids[at]) : null;
       if (picture) this.#drawPicture(pen, picture, x, y, colour);
       else dot(pen, x, y, colour, RADIUS);

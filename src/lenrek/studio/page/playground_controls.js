@@ -60,7 +60,7 @@ export function controls(change) {
       h("div", { class: "row" },
         choice("Padding", "paddingName", [["", "by number"], ["valid", "valid"], ["same", "same"], ["full", "full"], ["causal", "causal"]],
           named ? padding : "", (value) => change({ padding: value === "" ? size.map(() => 0) : value })),
-        choice("holds", "outside", [
+        choice("of", "outside", [
           ...(pooling && kind !== "norm" ? [["ignore", "nothing"]] : []), ...OUTSIDE.map((name) => [name, name]),
           ...(kind === "transposed" ? [] : [["number", "a number"]]),
         ], outside ? "number" : settings.boundary || (kind === "max" ? "ignore" : "zeros"),

@@ -26,7 +26,7 @@ export function matrixPicture(choose) {
   function caption() {
     const shared = new Set(found.entries.map((entry) => entry[2])).size;
     return `${found.rows} rows (outputs) × ${found.columns} columns (samples): ${found.entries.length} of ` +
-      `${found.rows * found.columns} entries are not zero, with ${shared} different values.`;
+      `${found.rows * found.columns} entries are not zero, with ${shared} different values: blue above zero, red below.`;
   }
 
   function repaint() {

@@ -35,13 +35,15 @@ async function show(view) {
     one.tab.setAttribute("aria-selected", chosen);
     one.tab.tabIndex = chosen ? 0 : -1;
     one.tab.href = one.state.link();
+    if (chosen) one.tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   document.title = `${view.title} – lenrek studio`;
   if (view.mounted === null) {
-    view.mounted = import(`./views/${view.name}.js`).then((module) => module.mount(view.panel, apiOf(view.name), view.state));
-    view.mounted.catch((error) => {
+    const module = import(`./views/${view.name}.js`);
+    view.mounted = module.then(({ mount }) => mount(view.panel, apiOf(view.name), view.state)).catch((error) => {
       if (!(error instanceof Refused)) console.error(error);
       fill(view.panel, h("p", { class: "error", role: "alert" }, error.message));
+      view.mounted = null; // tried again when it is next opened
     });
   } else {
     (await view.mounted)?.restore?.();
@@ -98,6 +100,7 @@ theme.addEventListener("click", () => {
   window.dispatchEvent(new Event("themechange"));
 });
 colour(remembered());
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => window.dispatchEvent(new Event("themechange")));
 
 const about = apiOf("").json("/about");
 about.then((told) => {

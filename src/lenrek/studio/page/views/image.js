@@ -39,24 +39,25 @@ export async function mount(element, api, state) {
   const views = h("select", { "aria-label": "Test-time augmentation", onchange: () => {
     state.set({ views: views.value === "1" ? null : views.value });
     showPrediction();
-  } }, VIEWS.map((count) => h("option", { value: String(count) }, count === 1 ? "as it is" : `mean over ${count} views`)));
+  } }, VIEWS.map((count) => h("option", { value: String(count) }, count === 1 ? "the sample as it is" : `the mean over ${count} views`)));
   const policy = h("input", { type: "text", size: 14, placeholder: "flip", "aria-label": "What views are made of",
     value: state.get("policy", ""), onchange: () => {
       state.set({ policy: policy.value.trim() });
       showPrediction();
     } });
   const knows = about.trained_with && about.trained_with !== "none";
-  const policyLabel = h("label", { class: "small", hidden: knows }, "made by ", policy);
+  const policyLabel = h("label", { class: "small" }, "made by ", policy);
+  const refused = h("p", { class: "error small", role: "alert", hidden: true });
   const headline = h("p", { class: "headline", "aria-live": "polite" });
   const bars = h("div", { class: "bars" }), made = h("p", { class: "small soft" });
   const near = h("div", { class: "neighbours" });
 
   const left = h("div", { class: "image-left" }, frame, slices, name,
-    h("div", { class: "row" }, method, h("label", { class: "small" }, "strength ", strength), saveButtons(together, () => `image-${method.value}`)),
+    h("div", { class: "row" }, h("label", { class: "small" }, "heat-map ", method), h("label", { class: "small" }, "strength ", strength), saveButtons(together, () => `image-${method.value}`)),
     under, h("div", {}, check, faithful), h("div", {}, choice.element, error));
   fill(element, h("div", { class: "image" }, left,
     h("div", { class: "image-right" }, h("h2", { class: "unseen" }, "Prediction"), headline,
-      h("div", { class: "row" }, views, policyLabel), made, bars,
+      h("div", { class: "row" }, h("label", { class: "small" }, "of ", views), policyLabel), refused, made, bars,
       h("p", { class: "small soft" }, about.trained ? "Choose a bar to see what speaks for that class."
         : "The weights are random: what is said here means nothing yet."),
       about.store ? h("section", {}, h("h2", {}, "Nearest in the store"), near) : null)));
@@ -75,13 +76,14 @@ export async function mount(element, api, state) {
     showSample();
   }
 
-  async function guarded(action) {
-    error.hidden = true;
+  /** What goes wrong is said in `place`. */
+  async function guarded(action, place = error) {
+    place.hidden = true;
     try {
       await action();
     } catch (problem) {
-      error.hidden = false;
-      error.textContent = problem.message;
+      place.hidden = false;
+      place.textContent = problem.message;
     }
   }
 
@@ -116,15 +118,16 @@ export async function mount(element, api, state) {
 
   function showPrediction() {
     const sample = state.get("sample");
+    policyLabel.hidden = knows || views.value === "1";
     return guarded(() => drawnBy.run(async (signal) => {
-      const query = { sample, views: views.value, policy: views.value === "1" || knows ? null : policy.value.trim() || null };
+      const query = { sample, views: views.value, policy: policyLabel.hidden ? null : policy.value.trim() || policy.placeholder };
       said = await api.json("prediction", { query, signal });
       const best = said.views ?? said;
       fill(headline, h("strong", {}, best.label), ` ${percent(best.posterior[best.label])}`);
       made.textContent = said.views ? `${said.views.made_by}. The thin line is the sample as it is.` : "";
       drawBars(best.posterior, said.views ? said.posterior : null);
       tell(`${best.label}, ${percent(best.posterior[best.label])}`);
-    }));
+    }), refused);
   }
   const drawnBy = lastOnly();
 
@@ -210,6 +213,7 @@ export async function mount(element, api, state) {
   async function showNeighbours() {
     if (!about.store) return;
     const sample = state.get("sample");
+    fill(near, h("p", { class: "soft small" }, "Looking …"));
     try {
       const { hits } = await api.json("neighbours", { query: { sample } });
       if (sample !== state.get("sample")) return;

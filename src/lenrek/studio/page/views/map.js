@@ -2,7 +2,7 @@
 
 import { apiOf } from "../api.js";
 import { fill, h, short, tell } from "../element.js";
-import { Plane } from "../plane.js";
+import { colourOf, Plane } from "../plane.js";
 import { saveButtons } from "../save.js";
 
 const SAMPLES = [500, 1000, 2000, 5000];
@@ -24,13 +24,13 @@ export async function mount(element, api, state) {
 
   const pictureOf = (id) => (id.startsWith("row-")
     ? image.url("neighbour", { row: id.slice(4) }) : samples.url("picture", { sample: id, side: 96 }));
-  const readout = h("p", { class: "readout", role: "status", "aria-live": "polite" });
+  const readout = h("p", { class: "readout", role: "status", "aria-live": "polite", "data-hint": "Point at a sample to see it." });
   const caption = h("p", { class: "small soft" });
   const said = h("p", { class: "error", role: "alert", hidden: true });
   const legend = h("ul", { class: "map-legend", "aria-label": "Labels" });
   const card = h("div", { class: "map-card", hidden: true }, h("img", { alt: "", width: 96, height: 96 }), h("span", {}));
   const plane = new Plane({ pictureOf, moved: keepView, pointed: show, chosen: choose });
-  const choose3 = h("div", { class: "row" },
+  const choices = h("div", { class: "row" },
     choice("Of", "of", Object.fromEntries(about.of.map((one) => [one, OF[one]])), of),
     choice("by", "method", METHODS, method),
     choice("at most", "samples", Object.fromEntries(SAMPLES.map((n) => [n, `${n} samples`])), count));
@@ -40,7 +40,7 @@ export async function mount(element, api, state) {
     h("button", { type: "button", onclick: () => plane.fit() }, "all"));
   const sheet = h("a", { class: "small", target: "_blank", rel: "noopener" }, "as SVG");
   fill(element,
-    h("div", { class: "row spread" }, choose3, h("div", { class: "row" }, zoom, saveButtons(() => plane.canvas, () => `map-${of()}-${method()}`), sheet)),
+    h("div", { class: "row spread" }, choices, h("div", { class: "row" }, zoom, saveButtons(() => plane.canvas, () => `map-${of()}-${method()}`), sheet)),
     said, h("div", { class: "map-frame" }, plane.canvas, card), readout, legend, caption,
     h("p", { class: "small soft" }, "Drag or Shift with the arrow keys to move, scroll or + and − to zoom, 0 for all. Arrow keys go from sample to sample, Enter opens one."));
 
@@ -83,7 +83,7 @@ export async function mount(element, api, state) {
     const numbers = found.labels.map((_, at) => found.label.reduce((sum, one) => sum + (one === at), 0));
     fill(legend, found.labels.map((label, at) => h("li", {}, h("button", {
       type: "button", class: "quiet", "data-label": label.name, onclick: () => only(at),
-    }, h("i", { style: { background: label.colour ?? "#9aa3ad" } }), `${label.name || "no label"} · ${numbers[at]}`))));
+    }, h("i", { style: { background: colourOf(label) } }), `${label.name || "no label"} · ${numbers[at]}`))));
     tell(`${found.ids.length} samples`);
     return view();
   }
@@ -102,7 +102,7 @@ export async function mount(element, api, state) {
   }
 
   function restore() {
-    for (const one of choose3.querySelectorAll("select")) one.value = String({ of, method, samples: count }[one.dataset.key]());
+    for (const one of choices.querySelectorAll("select")) one.value = String({ of, method, samples: count }[one.dataset.key]());
     return load();
   }
 

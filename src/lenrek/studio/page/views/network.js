@@ -19,7 +19,8 @@ export async function mount(element, api, state) {
   const asked = lastOnly(), drawn = lastOnly();
   let recorded = null, layer = null, pinned = null, kept = null, keptOf = "";
 
-  const readout = h("p", { class: "readout", "aria-live": "off" });
+  const readout = h("p", { class: "readout", "aria-live": "off",
+    "data-hint": "Point at a map to see what its cell sees, or at the sample to see which cells see it." });
   const picture = fieldPicture((position) => pointAtInput(position));
   const grid = mapGrid({ point: (cell) => pointAtCell(cell ?? pinned), pin });
   const said = h("p", { class: "error small", role: "alert", hidden: true });
@@ -184,11 +185,11 @@ export async function mount(element, api, state) {
       tell(`${wanted}: ${volume.shape[0]} maps`);
     }));
   }
+
   function legend(volume, found, silent) {
     const most = Math.max(...found.most);
     const colours = volume.shape.length < 3 ? "" : found.signed ? "White is zero, red positive, blue negative" : "Black is zero";
     const full = state.get("scale", "common") === "own" ? "each map on a scale of its own" : `full colour is ${found.signed ? "±" : ""}${short(most)}`;
-    facts.title = "";
     seen.textContent = [sees(layer), colours && `${colours}; ${full}.`, silent ? `${silent} of ${volume.shape[0]} maps are zero everywhere.` : ""]
       .filter(Boolean).join(" ");
   }

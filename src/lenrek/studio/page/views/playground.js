@@ -8,6 +8,8 @@ import { matrixPicture } from "../playground_matrix.js";
 import { isPooling, readSettings, toLink, toRequest } from "../playground_settings.js";
 import { saveButtons } from "../save.js";
 
+const LEAST_SCALE = 0.38; // of a large picture on a small screen, where it is scrolled
+
 export async function mount(element, api, state) {
   for (const address of ["page/playground.css", api.url("colours.css")]) {
     document.head.append(h("link", { rel: "stylesheet", href: address }));
@@ -40,12 +42,10 @@ export async function mount(element, api, state) {
         saveButtons(() => holder.querySelector("svg"), () => `${settings.kind}-${drawn?.step ?? 0}`)),
       said, holder, stepper),
     h("section", { class: "playground-matrix-part", "aria-label": "Matrix" },
-      h("div", { class: "row spread" }, h("h2", {}, "The same as a matrix"), saveButtons(() => picture.canvas, "matrix")),
+      h("div", { class: "row spread" }, h("h2", {}, "As a matrix"), saveButtons(() => picture.canvas, "matrix")),
       h("p", { class: "small soft" }, "Times the input, row after row as one vector, it gives the output. The marked row makes the marked output."),
       picture.element)));
-  const repaint = () => picture.repaint();
-  window.addEventListener("themechange", repaint);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  window.addEventListener("themechange", picture.repaint);
 
   function withNumber(volume, at, number) {
     const values = [...(volume === "x" ? drawn.samples : drawn.weights)];
@@ -94,6 +94,7 @@ export async function mount(element, api, state) {
     drawn = found;
     const svg = drawing(found.svg);
     svg.setAttribute("role", "group");
+    svg.style.minWidth = `${LEAST_SCALE * svg.viewBox.baseVal.width}px`;
     fill(holder, svg);
     slider.max = found.steps - 1;
     slider.value = found.step;
