@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lenrek.cli.console import emit, table
+from lenrek.cli.pictures import check_picture
 from lenrek.data.shown import tell
 from lenrek.errors import OptionError
 
@@ -51,8 +52,7 @@ def explain(
         check_method(one, WHO)
     if layer is not None and not any(one in OF_LAYERS for one in methods):
         raise OptionError(f"{WHO}: --layer {layer} has no effect on {', '.join(methods)}.\n  Hint: leave it out.")
-    if out is not None and out.suffix != ".html":
-        raise OptionError(f"{WHO}: --out is {out}, expected a name that ends in .html.")
+    check_picture(out, WHO, (".html",))
     network = load_pretrained(model)
     contract: Any = network.contract
     question = Question(network, contract, methods, layer)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lenrek.cli.console import emit, table
+from lenrek.cli.pictures import check_picture
 from lenrek.cli.subject import parse_axes
 from lenrek.data.shown import counted, shown, tell
 from lenrek.errors import ModelError, OptionError
@@ -57,8 +58,7 @@ def features(
     from lenrek.explain.layer_outputs import find_run
     from lenrek.models.pretrained import load_pretrained
 
-    if out is not None and out.suffix != ".html":
-        raise OptionError(f"{WHO}: --out is {out}, expected a name that ends in .html.")
+    check_picture(out, WHO, (".html",))
     if samples is not None and data is None:
         raise OptionError(f"{WHO}: --samples has no effect without --data.")
     if seed is not None and not steps:

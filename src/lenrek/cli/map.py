@@ -79,14 +79,13 @@ def _of_data(model: str, data: str, layer: str | None, samples: int) -> Found:
 
 
 def _of_store(path: str, samples: int) -> Found:
-    import numpy as np
-
+    from lenrek.data.evenly import evenly_spaced
     from lenrek.search.page import Pictures
     from lenrek.search.store import open_store
 
     store: Store = open_store(path)
     vectors = store.vectors()
-    order = np.unique(np.linspace(0, len(vectors) - 1, min(samples, len(vectors))).round().astype(np.int64))
+    order = evenly_spaced(len(vectors), samples)
     rows = store.table.take(vectors.ids[order].tolist(), ["path", "label"])
     pictures = Pictures(store, PICTURE_PX)
 

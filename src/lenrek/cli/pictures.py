@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 
-def check_picture(path: Path | None, who: str) -> None:
+def check_picture(path: Path | None, who: str, kinds: Sequence[str] = (".svg", ".html")) -> None:
     """Raise `OptionError` before any work is done for a file of no known kind.
 
     >>> check_picture(Path("shift.svg"), "equivariance")
     """
-    if path is not None and path.suffix not in (".svg", ".html"):
-        raise OptionError(f"{who}: --out is {path}, expected a name that ends in .svg or .html.")
+    if path is not None and path.suffix not in kinds:
+        raise OptionError(f"{who}: --out is {path}, expected a name that ends in {' or '.join(kinds)}.")
 
 
 def write_pictures(path: Path, title: str, charts: Sequence[tuple[str, Markup]], table: str) -> None:

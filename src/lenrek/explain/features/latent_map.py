@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from lenrek.data.evenly import evenly_spaced
 from lenrek.errors import DataError, OptionError, ShapeError
 
 WHO = "latent_map"
@@ -102,7 +103,7 @@ def latent_map(features: Any, method: Method = "pca", *, neighbours: int = NEIGH
         points = _umap(x, near, seed)
     else:
         raise OptionError(f"{WHO}: method is {method!r}, expected 'pca' or 'umap'.")
-    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), MOST_COMPARED)).round().astype(int))
+    chosen = evenly_spaced(len(x), MOST_COMPARED)
     trusted = _trustworthiness(x[chosen], points[chosen], near)
     return LatentMap(points.astype(np.float32), method, explained, trusted, near, len(chosen))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from lenrek.data.evenly import evenly_spaced
 from lenrek.data.shown import shown
 from lenrek.drawing.svg import drawing, element
 from lenrek.explain.features.latent_map import LatentMap
@@ -41,7 +42,7 @@ def draw_map(
     places = np.stack(
         [WIDTH / 2 + scale * (points[:, 0] - middle[0]), HEIGHT / 2 - scale * (points[:, 1] - middle[1])], 1
     )
-    drawn = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).round().astype(int))
+    drawn = evenly_spaced(len(points), MOST_POINTS)
     colours = colours_of(labels)
     known = list(colours)
     parts = [element("rect", width=WIDTH, height=HEIGHT, fill="#fbfbfa", stroke="#d5d9de")]

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lenrek.data.evenly import evenly_spaced
 from lenrek.data.load import load_samples
 from lenrek.data.normalise import normalise
 from lenrek.data.open import open_source
@@ -56,8 +57,7 @@ class SampleStream:
         else:
             self._x = as_samples(samples, who)
             number, self.size = len(self._x), tuple(self._x.shape[1:])
-        count = number if limit is None else min(limit, number)
-        self.order = np.unique(np.linspace(0, number - 1, count).round().astype(np.int64))
+        self.order = evenly_spaced(number, number if limit is None else limit)
         self.batch_size = max(1, min(BATCH_SAMPLES, BATCH_VALUES // math.prod(self.size)))
         if self.source is not None and self.contract is not None:
             self._loaded = load_samples(self.source, self.contract, indices=self.order, mode="stream")

@@ -107,9 +107,11 @@ def _of_data(session: Session, samples: int) -> tuple[np.ndarray, list[str], lis
 
 
 def _of_store(session: Session, samples: int) -> tuple[np.ndarray, list[str], list[str], list[str]]:
+    from lenrek.data.evenly import evenly_spaced
+
     store = session.store
     held = store.vectors()
-    order = np.unique(np.linspace(0, len(held) - 1, min(samples, len(held))).round().astype(np.int64))
+    order = evenly_spaced(len(held), samples)
     ids = held.ids[order].tolist()
     rows = store.table.take(ids, ["path", "label"])
     names, labels = [row["path"] for row in rows], [row["label"] or NO_LABEL for row in rows]
