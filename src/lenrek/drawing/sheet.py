@@ -67,9 +67,11 @@ class Sheet:
             parts.append(element("text", line, x=GAP, y=y, font_size=12, fill="#5d6772"))
         height = y + GAP
         ground = element("rect", width=WIDTH, height=height, fill="white")
-        inside = drawing(WIDTH, height, self.title, [ground, *parts])
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" font-family="{FONT}" '
-        return str(inside).replace("<svg ", head, 1) + "\n"
+        picture = drawing(
+            WIDTH, height, self.title, [ground, *parts],
+            xmlns="http://www.w3.org/2000/svg", width=WIDTH, height=round(height), font_family=FONT,
+        )  # fmt: skip
+        return f"{picture}\n"
 
     def _repr_svg_(self) -> str:
         return self.to_svg()
@@ -95,8 +97,7 @@ def _row(row: Row, top: float) -> tuple[list[Markup], float]:
         width = max(tile.width, LETTER * max(map(len, lines), default=0))
         if x > left and x + width > WIDTH - GAP:
             x, top = left, below + GAP
-        placed = f'<svg x="{x:g}" y="{top:g}" width="{tile.width:g}" height="{tile.height:g}" '
-        parts.append(Markup(str(tile.picture).replace("<svg ", placed, 1)))
+        parts.append(element("svg", tile.picture, x=x, y=top, width=tile.width, height=tile.height))
         parts += [
             element("text", line, x=x, y=top + tile.height + LINE * (place + 1) - 1, font_size=11, fill="#5d6772")
             for place, line in enumerate(lines)

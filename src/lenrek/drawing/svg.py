@@ -21,10 +21,14 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
     return Markup(f"<{tag}{written}>{''.join(escape(child) for child in children)}</{tag}>")
 
 
-def drawing(width: float, height: float, description: str, children: Iterable[Markup], class_: str = "") -> Markup:
-    """A picture that fills the width it is given; `description` is what a screen reader says."""
+def drawing(
+    width: float, height: float, description: str, children: Iterable[Markup], /, **attributes: str | float
+) -> Markup:
+    """A picture that fills the width it is given, where `attributes` say no other; `description` is what a screen
+    reader says.
+    """
     view_box = f"0 0 {number(width)} {number(height)}"
-    return element("svg", *children, viewBox=view_box, role="img", aria_label=description, class_=class_ or None)
+    return element("svg", *children, viewBox=view_box, role="img", aria_label=description, **attributes)
 
 
 def path(points: Iterable[tuple[float, float]], closed: bool = False) -> str:

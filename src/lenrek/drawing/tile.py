@@ -95,9 +95,8 @@ def curve_tile(
         element("line", x1=0, x2=len(curve), y1=zero, y2=zero, style=ZERO_STYLE),
         element("path", d=path(zip(places, heights, strict=True)), style=CURVE_STYLE),
     ]
-    picture = drawing(len(curve), 100, description, parts)
     # Samples and values have no common unit: the drawing is stretched to its place.
-    picture = Markup(str(picture).replace("<svg ", '<svg preserveAspectRatio="none" ', 1))
+    picture = drawing(len(curve), 100, description, parts, preserveAspectRatio="none")
     return Tile(picture, width, CURVE_HEIGHT, description, tuple(caption))
 
 
