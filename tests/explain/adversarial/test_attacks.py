@@ -128,7 +128,7 @@ def test_what_is_refused() -> None:
         robustness(network, x, labels, method="fgsm", steps=3, contract=contract(2))
     with pytest.raises(OptionError, match="epsilons is empty"):
         robustness(network, x, labels, (), contract=contract(2))
-    with pytest.raises(OptionError, match="pgd: epsilon is '0.1', expected a number of at least 0"):
+    with pytest.raises(OptionError, match=r"pgd: epsilon is '0\.1', expected a number of at least 0"):
         pgd(network, x, labels, epsilon="0.1", contract=contract(2))  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="step_size is 0"):
         pgd(network, x, labels, epsilon=0.1, step_size=0, contract=contract(2))
