@@ -118,7 +118,7 @@ def _centres(found: LayerField, span: Span, axis: int, who: str) -> list[float]:
     """Of the fields of all features along one axis, in the features' order."""
     n, own = found.shape[axis + 2], axis + 2
     if n == 1:  # one cell stands for the whole axis
-        return [(span_size(found, axis) - 1) / 2]
+        return [(found.input_shapes[0][own] - 1) / 2]
     if isinstance(span.form, Form) and not span.unknown and span.form.moving == [own]:
         field = axis_field(span)
         if field.centre is not None and field.stride:
@@ -135,11 +135,6 @@ def _centres(found: LayerField, span: Span, axis: int, who: str) -> list[float]:
         f"{who}: the features of layer {found.name!r} have no place along axis {axis} of the input: "
         f"{reason or field.reason}.\n  Hint: name a layer before it."
     )
-
-
-def span_size(found: LayerField, axis: int) -> int:
-    """Samples of the input along an axis."""
-    return found.input_shapes[0][axis + 2]
 
 
 def _varies_along(span: Span, own: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,16 +34,22 @@ class Filters:
     Attributes:
         layer: its name.
         weight: (filters, in_channels / groups, *kernel_size), float32; of a transposed convolution as well.
-        norms: (filters,), the square root of the sum of squares.
-        order: (filters,), their indices, the largest norm first; of equal ones the lower index.
         colour: whether the three channels are red, green and blue.
     """
 
     layer: str
     weight: np.ndarray
-    norms: np.ndarray
-    order: np.ndarray
     colour: bool
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(filters,), the square root of the sum of squares."""
+        return np.linalg.norm(self.weight.reshape(len(self.weight), -1), axis=1)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(filters,), their indices, the largest norm first; of equal ones the lower index."""
+        return np.argsort(-self.norms, kind="stable")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the weights themselves."""
@@ -163,6 +170,4 @@ def filters(model: Any, layer: str | None = None, *, colour: bool | None = None)
             f"{weight.ndim - 2} axes, expected 3 on 2."
         )
     first = not there or name == there[0]
-    norms = np.linalg.norm(weight.reshape(len(weight), -1), axis=1)
-    order = np.argsort(-norms, kind="stable")
-    return Filters(name, weight, norms, order, possible and first if colour is None else colour)
+    return Filters(name, weight, possible and first if colour is None else colour)

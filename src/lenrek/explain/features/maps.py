@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,14 +35,20 @@ class FeatureMaps:
     Attributes:
         layer: its name; "" is the network's output.
         values: (channels, *size), float32; size is () for a layer of single numbers.
-        norms: (channels,), the square root of the mean of squares.
-        order: (channels,), their indices, the largest norm first.
     """
 
     layer: str
     values: np.ndarray
-    norms: np.ndarray
-    order: np.ndarray
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(channels,), the square root of the mean of squares."""
+        return np.sqrt(np.square(self.values.reshape(len(self.values), -1), dtype=np.float64).mean(1))
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """(channels,), their indices, the largest norm first; of equal ones the lower index."""
+        return np.argsort(-self.norms, kind="stable")
 
     @property
     def signed(self) -> bool:
@@ -120,8 +127,7 @@ def feature_maps(model: Any, x: Any, layer: str = "") -> FeatureMaps:
     values = found[0].float().numpy()
     if not np.isfinite(values).all():
         raise DataError(f"{WHO}: {layer or 'the output'!r} computes numbers that are not finite: are the weights?")
-    norms = np.sqrt(np.square(values.reshape(len(values), -1), dtype=np.float64).mean(1))
-    return FeatureMaps(layer, values, norms, np.argsort(-norms, kind="stable"))
+    return FeatureMaps(layer, values)
 
 
 def one_sample(network: nn.Module, x: Any, who: str = WHO) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
@@ -95,10 +94,7 @@ def router(session: Session) -> APIRouter:
         def draw() -> str:
             from lenrek.explain.features.maps import FeatureMaps
 
-            values = recordings[sample][layer].numpy()
-            norms = np.sqrt(np.square(values.reshape(len(values), -1), dtype=np.float64).mean(1))
-            order = np.argsort(-norms, kind="stable")
-            return FeatureMaps(layer, values, norms, order).sheet(scale=scale).to_svg()
+            return FeatureMaps(layer, recordings[sample][layer].numpy()).sheet(scale=scale).to_svg()
 
         return svg(await session.calls.run(request, draw))
 
