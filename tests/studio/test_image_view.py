@@ -76,8 +76,8 @@ def test_views_and_what_they_are_made_of(served, new_page: Callable[..., Any]):
     page.locator(".image-right [role=alert]").get_by_text("nonsense").wait_for()
     page.get_by_label("What views are made of").fill("")  # what stands there palely is taken
     page.keyboard.press("Enter")
+    page.locator(".image-right [role=alert]").wait_for(state="hidden")
     page.get_by_text("The thin line is the sample as it is.").wait_for()
-    assert page.locator(".image-right [role=alert]").is_hidden()
     page.complaints.clear()
 
 

@@ -2,6 +2,7 @@
 
 import { h } from "./element.js";
 import { paintSample } from "./paint.js";
+import { middle, placeUnder, shares, stepped } from "./places.js";
 
 /**
  * `point(position)` is called with the input sample under the pointer, null when it leaves.
@@ -21,25 +22,13 @@ export function fieldPicture(point) {
     paintSample(canvas, volume, Number(depth.value));
     place();
   });
-  picture.addEventListener("pointermove", (event) => {
-    const area = canvas.getBoundingClientRect();
-    const share = [(event.clientY - area.top) / area.height, (event.clientX - area.left) / area.width];
-    const flat = size.slice(-2).map((n, axis) => {
-      const along = size.length === 1 ? share[1] : share[axis];
-      return Math.min(n - 1, Math.max(0, Math.floor(along * n)));
-    });
-    move(size.length === 3 ? [Number(depth.value), ...flat] : flat);
-  });
+  picture.addEventListener("pointermove", (event) => move(placeUnder(canvas, event, size, Number(depth.value))));
   picture.addEventListener("pointerleave", () => move(null));
   canvas.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
-    if (!step || !size.length) return;
+    const next = stepped(at ?? middle(size), event.key, size);
+    if (!next || !size.length) return;
     event.preventDefault();
-    const from = at ?? size.map((n) => n >> 1), last = size.length - 1;
-    const next = [...from];
-    next[last] += step[1];
-    if (last > 0) next[last - 1] += step[0];
-    move(next.map((place, axis) => Math.min(size[axis] - 1, Math.max(0, place))));
+    move(next);
   });
   canvas.addEventListener("blur", () => move(null));
 
@@ -52,12 +41,7 @@ export function fieldPicture(point) {
 
   /** Lay an element over the picture, from the first to the last of each axis. */
   function put(over, spans) {
-    const [vertical, horizontal] = size.length === 1 ? [[0, 0], spans[0]] : spans.slice(-2);
-    const [rows, columns] = size.length === 1 ? [1, size[0]] : size.slice(-2);
-    Object.assign(over.style, {
-      left: `${(100 * horizontal[0]) / columns}%`, width: `${(100 * (horizontal[1] - horizontal[0] + 1)) / columns}%`,
-      top: `${(100 * vertical[0]) / rows}%`, height: `${(100 * (vertical[1] - vertical[0] + 1)) / rows}%`,
-    });
+    for (const [side, share] of Object.entries(shares(spans, size))) over.style[side] = `${100 * share}%`;
   }
 
   function place() {

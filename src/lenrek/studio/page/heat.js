@@ -1,13 +1,14 @@
 // A heat-map laid over its sample: red for the class, blue against it, clear where nothing is said.
 
 import { ABOVE, BELOW } from "./paint.js";
+import { plane } from "./places.js";
 
 const STRONGEST = 0.8, FULL_FROM = 0.99; // as in lenrek.explain.evidence.painted
 
 /** Paint values (*size): an image, the slice of that number of a volume, or stripes behind a signal. */
 export function paintHeat(canvas, { shape, values }, signed, slice = 0) {
   const most = fullColour(values);
-  const [rows, columns] = shape.length === 1 ? [1, shape[0]] : shape.slice(-2);
+  const [rows, columns] = plane(shape);
   const start = shape.length === 3 ? slice * rows * columns : 0;
   canvas.width = columns;
   canvas.height = rows;

@@ -2,6 +2,7 @@
 
 import { fill, h, short } from "./element.js";
 import { channelOf, measure, paintMap } from "./paint.js";
+import { middle, placeUnder, shares, stepped } from "./places.js";
 
 const FIRST = 64, FEW = 16;
 
@@ -36,21 +37,16 @@ export function mapGrid({ point, pin }) {
     if (canvas) pin(cellUnder(canvas, event));
   });
   grid.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
     const turn = { PageDown: 1, PageUp: -1 }[event.key];
-    if (!volume || (!step && !turn && event.key !== "Enter")) return;
+    const position = stepped(at?.position ?? middle(size), event.key, size);
+    if (!volume || (!position && !turn && event.key !== "Enter")) return;
     event.preventDefault();
     const shown = channels();
-    at ??= { channel: shown[0], position: size.map((n) => n >> 1) };
+    at ??= { channel: shown[0], position: middle(size) };
     if (event.key === "Enter") return pin(at);
     if (turn) {
       at = { ...at, channel: shown[Math.min(shown.length - 1, Math.max(0, shown.indexOf(at.channel) + turn))] };
-    } else if (size.length) {
-      const last = size.length - 1, position = [...at.position];
-      position[last] += step[1];
-      if (last > 0) position[last - 1] += step[0];
-      at = { ...at, position: position.map((one, axis) => Math.min(size[axis] - 1, Math.max(0, one))) };
-    }
+    } else at = { ...at, position };
     if (size.length === 3 && Number(depth.value) !== at.position[0]) {
       depth.value = at.position[0];
       draw();
@@ -59,14 +55,7 @@ export function mapGrid({ point, pin }) {
   });
 
   function cellUnder(canvas, event) {
-    const area = canvas.getBoundingClientRect();
-    const share = [(event.clientY - area.top) / area.height, (event.clientX - area.left) / area.width];
-    const inside = (part, n) => Math.min(n - 1, Math.max(0, Math.floor(part * n)));
-    const channel = Number(canvas.dataset.channel);
-    if (size.length === 0) return { channel, position: [] };
-    if (size.length === 1) return { channel, position: [inside(share[1], size[0])] };
-    const flat = [inside(share[0], size.at(-2)), inside(share[1], size.at(-1))];
-    return { channel, position: size.length === 3 ? [Number(depth.value), ...flat] : flat };
+    return { channel: Number(canvas.dataset.channel), position: placeUnder(canvas, event, size, Number(depth.value)) };
   }
 
   function channels() {
@@ -152,13 +141,7 @@ export function mapGrid({ point, pin }) {
       const none = !ranges || ranges.some((one) => !one) || !size.length;
       grid.classList.toggle("marked", !none);
       if (none) return;
-      const [vertical, horizontal] = size.length === 1 ? [[0, 0], ranges[0]] : ranges.slice(-2);
-      const [rows, columns] = size.length === 1 ? [1, size[0]] : size.slice(-2);
-      const set = (name, share) => grid.style.setProperty(name, `${100 * share}%`);
-      set("--x", horizontal[0] / columns);
-      set("--w", (horizontal[1] - horizontal[0] + 1) / columns);
-      set("--y", vertical[0] / rows);
-      set("--h", (vertical[1] - vertical[0] + 1) / rows);
+      for (const [side, share] of Object.entries(shares(ranges, size))) grid.style.setProperty(`--${side}`, `${100 * share}%`);
     },
     value(channel, position) {
       const index = position.reduce((sum, one, axis) => sum * size[axis] + one, channel);

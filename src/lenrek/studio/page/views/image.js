@@ -40,7 +40,7 @@ export async function mount(element, api, state) {
     state.set({ views: views.value === "1" ? null : views.value });
     showPrediction();
   } }, VIEWS.map((count) => h("option", { value: String(count) }, count === 1 ? "the sample as it is" : `the mean over ${count} views`)));
-  const policy = h("input", { type: "text", size: 14, placeholder: "flip", "aria-label": "What views are made of",
+  const policy = h("input", { type: "text", size: 14, placeholder: "light", "aria-label": "What views are made of",
     value: state.get("policy", ""), onchange: () => {
       state.set({ policy: policy.value.trim() });
       showPrediction();

@@ -9,6 +9,7 @@ import { contactSheet, readVolume } from "../paint.js";
 import { picker, takesDrops } from "../picker.js";
 import { saveButtons } from "../save.js";
 
+const HINT = "Point at a map to see what its cell sees, or at the sample to see which cells see it.";
 const times = (numbers) => numbers.join("×");
 
 export async function mount(element, api, state) {
@@ -19,8 +20,7 @@ export async function mount(element, api, state) {
   const asked = lastOnly(), drawn = lastOnly();
   let recorded = null, layer = null, pinned = null, kept = null, keptOf = "";
 
-  const readout = h("p", { class: "readout", "aria-live": "off",
-    "data-hint": "Point at a map to see what its cell sees, or at the sample to see which cells see it." });
+  const readout = h("p", { class: "readout", "aria-live": "off", "data-hint": HINT });
   const picture = fieldPicture((position) => pointAtInput(position));
   const grid = mapGrid({ point: (cell) => pointAtCell(cell ?? pinned), pin });
   const said = h("p", { class: "error small", role: "alert", hidden: true });
@@ -180,6 +180,8 @@ export async function mount(element, api, state) {
       const found = grid.show(volume, { scale: state.get("scale", "common"), order: state.get("order", "strength") });
       grid.grid.setAttribute("aria-label", `Maps of ${wanted}: arrow keys move over a map, page keys to the next one, Enter keeps the cell`);
       const silent = [...found.most].filter((one) => one === 0).length;
+      scale.hidden = !grid.size().length; // of single numbers there are no maps
+      readout.dataset.hint = scale.hidden ? "" : HINT;
       legend(volume, found, silent);
       restoreCell();
       tell(`${wanted}: ${volume.shape[0]} maps`);
