@@ -29,6 +29,7 @@ import numpy as np
 import psutil
 
 from lenrek.data.open import open_source
+from lenrek.data.source import Source
 
 SEEDS = (0, 1, 2)
 RESULTS = Path(__file__).parent / "results"
@@ -97,12 +98,7 @@ def write_long_tail(path: Path, seed: int) -> None:
     for label in range(10):
         members = np.flatnonzero((source.labels == label) & (part == "train"))
         chosen.append(np.sort(random.permutation(members)[: round(5000 * 100 ** (-label / 9))]))
-    files = source.reader.paths  # type: ignore[attr-defined]
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["path", "label", "split"])
-        for index in np.concatenate(chosen).tolist():
-            table.writerow([Path(files[index]).absolute(), source.classes[source.labels[index]], part[index]])
+    write_table(path, source, part, np.concatenate(chosen))
 
 
 def write_flowers(path: Path, seed: int, chosen: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> None:
@@ -111,11 +107,17 @@ def write_flowers(path: Path, seed: int, chosen: Callable[[np.ndarray, np.random
     train = chosen(source.labels, np.random.default_rng((seed, 5)))
     part = np.full(len(source), "test", object)
     part[train] = "train"
+    write_table(path, source, part, np.arange(len(source)))
+
+
+def write_table(path: Path, source: Source, part: np.ndarray, chosen: np.ndarray) -> None:
+    """The `chosen` files of a source with their labels, and which `part` each is in."""
+    files = source.reader.paths  # type: ignore[attr-defined]
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", "label", "split"])
-        for index, name in enumerate(source.reader.paths):  # type: ignore[attr-defined]
-            table.writerow([Path(name).absolute(), source.classes[source.labels[index]], part[index]])
+        for index in chosen.tolist():
+            table.writerow([Path(files[index]).absolute(), source.classes[source.labels[index]], part[index]])
 
 
 def write_few_flowers(path: Path, seed: int) -> None:
