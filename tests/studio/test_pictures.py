@@ -26,8 +26,9 @@ def test_images_keep_their_proportions_and_their_numbers():
 
 def test_a_signal_is_drawn_from_its_lowest_to_its_highest_value():
     trace = pixels_of(thumbnail(np.array([[-5, 5, -5, 5]], np.int16), 8))
-    assert trace.shape == (4, 8)
-    assert [np.flatnonzero(column == 70).tolist() for column in trace.T[:4]] == [[3], [0], [3], [0]]
+    grey, opacity = trace[..., 0], trace[..., 1]
+    assert (trace.shape, set(grey.ravel()), set(opacity.ravel())) == ((4, 8, 2), {128}, {0, 255})
+    assert [np.flatnonzero(column).tolist() for column in opacity.T[:4]] == [[3], [0], [3], [0]]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from lenrek.drawing.pictures import as_image, as_uint8
 Described = dict[int | str, dict[str, Any]]
 PNG: Described = {200: {"content": {"image/png": {}}, "description": "A picture."}}
 SVG: Described = {200: {"content": {"image/svg+xml": {}}, "description": "A drawing."}}
+TRACE_GREY = 128
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
 
 
@@ -47,10 +48,10 @@ def thumbnail(values: np.ndarray, side: int) -> bytes:
 
 
 def _trace(line: np.ndarray, side: int) -> Image.Image:
-    """The lowest and highest value in every column."""
-    picture = np.full((side // 2, side), 255, np.uint8)
+    """From the lowest to the highest value in every column, grey on a clear ground: for light pages and dark ones."""
+    drawn = np.zeros((side // 2, side), np.uint8)
     rows = (side // 2 - 1) - line.astype(np.int64) * (side // 2 - 1) // 255
     for column, part in enumerate(np.array_split(rows, side)):
         if len(part):
-            picture[part.min() : part.max() + 1, column] = 70
-    return Image.fromarray(picture)
+            drawn[part.min() : part.max() + 1, column] = 255
+    return Image.merge("LA", (Image.new("L", (side, side // 2), TRACE_GREY), Image.fromarray(drawn)))
