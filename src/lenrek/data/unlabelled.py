@@ -14,6 +14,7 @@ from lenrek.data.arrays import ArrayReader, as_array, compact_values
 from lenrek.data.files import file_kind
 from lenrek.data.folders import walk
 from lenrek.data.images import ImageReader
+from lenrek.data.npz import load_npy
 from lenrek.data.shown import counted, few, shown
 from lenrek.data.signals import SignalReader
 from lenrek.data.source import NDIM, Kind, Problem, Reader, Source
@@ -70,11 +71,7 @@ class VolumeReader:
 
     def read(self, index: int, contract: InputContract) -> np.ndarray:
         path = self.paths[index]
-        try:
-            volume = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{path}: not a readable .npy volume: {error}.") from error
-        x = _channels_first(as_array(volume[None], "x", str(path)), contract, str(path))
+        x = _channels_first(as_array(load_npy(path)[None], "x", str(path)), contract, str(path))
         return ArrayReader(compact_values(x, "volume", [path.name], str(path), [])).read(0, contract)
 
 
