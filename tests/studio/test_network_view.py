@@ -37,8 +37,12 @@ def test_a_layer_shows_its_maps(served, new_page: Callable[..., Any]):
     assert "A feature sees 14×14 of the input; neighbours lie 2×2 apart." in page.locator("#view-network").inner_text()
     page.locator("[data-layer='classifier.5']").click()
     until(page, "document.querySelectorAll('.number').length === 10")
+    of_maps = page.locator(".network-maps").locator("[aria-label=Scale], .save")
+    until(page, "!document.querySelector('.network-maps .save').checkVisibility()")
+    assert of_maps.locator("visible=true").count() == 0  # numbers have no maps to be scaled or saved
     page.go_back()
     until(page, "document.querySelectorAll('.map').length === 16")
+    assert of_maps.locator("visible=true").count() == 2
 
 
 def test_maps_have_the_colours_of_their_values(served, new_page: Callable[..., Any]):

@@ -180,7 +180,7 @@ export async function mount(element, api, state) {
       const found = grid.show(volume, { scale: state.get("scale", "common"), order: state.get("order", "strength") });
       grid.grid.setAttribute("aria-label", `Maps of ${wanted}: arrow keys move over a map, page keys to the next one, Enter keeps the cell`);
       const silent = [...found.most].filter((one) => one === 0).length;
-      scale.hidden = !grid.size().length; // of single numbers there are no maps
+      scale.hidden = bar.querySelector(".save").hidden = !grid.size().length; // of single numbers there are no maps
       readout.dataset.hint = scale.hidden ? "" : HINT;
       legend(volume, found, silent);
       restoreCell();
