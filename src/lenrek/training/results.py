@@ -1,6 +1,7 @@
 """The end of a run: the kept network on validation and, once, on test; the numbers as JSON and the report as HTML.
 
-In fp32, as `lenrek.load` will run it: the figures are those of the file, and anyone's who evaluates it again.
+In fp32, as `lenrek.load` will run it, on a faster engine where that pays off: the figures are those of the file, and
+anyone's who evaluates it again.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from torch import nn
 
 from lenrek.errors import ModelError
 from lenrek.models.model_file import load_model
+from lenrek.training.engine import EngineStep
 from lenrek.training.evaluation import Evaluation, evaluate_posteriors, worst_mistakes
 from lenrek.training.fitting import Fitting
-from lenrek.training.loop import EVALUATION_BATCH, Step, posteriors
+from lenrek.training.loop import EVALUATION_BATCH, posteriors
 from lenrek.training.machine import describe_machine, versions
 from lenrek.training.preparation import PreparedData
 from lenrek.training.report import DataSummary, Mistake, RunRecord, write_report
@@ -78,10 +80,11 @@ def _frozen(fitting: Fitting | HeadFitting, network: nn.Module) -> str | None:
 def _evaluate(
     prepared: PreparedData, network: nn.Module, device: torch.device
 ) -> tuple[dict[str, Evaluation], list[Mistake]]:
-    step = Step(network, prepared.contract, device)
+    parts = ("validation", "test") if len(prepared.split.validation) else ("test",)
+    step = EngineStep(network, prepared.contract, device, sum(len(getattr(prepared.split, part)) for part in parts))
     evaluations: dict[str, Evaluation] = {}
     mistakes: list[Mistake] = []
-    for part in ("validation", "test") if len(prepared.split.validation) else ("test",):
+    for part in parts:
         found, labels, index = posteriors(step, prepared.samples, getattr(prepared.split, part))
         evaluations[part] = evaluate_posteriors(found, labels, prepared.contract.classes)
         if part == "test":
