@@ -135,10 +135,14 @@ def write_most_flowers(path: Path, seed: int) -> None:
 
 
 FLOWERS = "squeezenet1_1-imagenet.safetensors"
+FEW = "--size 416 --fit stretch --augment flip,crop=0.4"
+MOST = "--size 288 --fit stretch --augment flip,crop=0.4"
 EXPERIMENTS = {
     "few-flowers": Experiment(
         what="Few samples: 20 photos of each of five flowers",
-        about="100 photos to train, the other 3,570 to test; SqueezeNet 1.1 with weights trained on ImageNet.",
+        about="100 photos to train, the other 3,570 to test; SqueezeNet 1.1 with weights trained on ImageNet. Size, fit"
+        " and policy by the loss in cross-validation of frozen features, on the training photos of all seeds: 0.68 at "
+        "288, 0.63 at 352, 0.61 at 416 as they are; 0.65, 0.61 and 0.59 with the policy; 0.83 at 227, cut out, seed 0.",
         file="few-flowers.csv",
         write=write_few_flowers,
         figure="accuracy",
@@ -146,8 +150,8 @@ EXPERIMENTS = {
         weights=FLOWERS,
         rows={
             "from scratch": "--model squeezenet1_1 --size 128 --epochs 60 --batch-size 16 --augment standard",
-            "frozen": f"--from squeezenet1_1:{FLOWERS} --freeze features --augment flip,crop=0.4",
-            "fine-tuned": f"--from squeezenet1_1:{FLOWERS} --epochs 20 --batch-size 16 --augment flip,crop=0.4",
+            "frozen": f"--from squeezenet1_1:{FLOWERS} --freeze features {FEW}",
+            "fine-tuned": f"--from squeezenet1_1:{FLOWERS} --epochs 20 --batch-size 16 {FEW}",
         },
     ),
     "most-flowers": Experiment(
@@ -160,8 +164,8 @@ EXPERIMENTS = {
         weights=FLOWERS,
         rows={
             "from scratch": "--model squeezenet1_1 --size 128 --epochs 12 --batch-size 32 --augment standard",
-            "frozen": f"--from squeezenet1_1:{FLOWERS} --freeze features --augment flip,crop=0.4",
-            "fine-tuned": f"--from squeezenet1_1:{FLOWERS} --epochs 6 --batch-size 32 --augment flip,crop=0.4",
+            "frozen": f"--from squeezenet1_1:{FLOWERS} --freeze features {MOST}",
+            "fine-tuned": f"--from squeezenet1_1:{FLOWERS} --epochs 6 --batch-size 32 {MOST}",
         },
     ),
     "few-clothes": Experiment(
