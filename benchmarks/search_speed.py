@@ -75,13 +75,15 @@ def make_vectors() -> None:
 def embed_crops(real: Path) -> None:
     from lenrek.data.load import load_samples
     from lenrek.data.open import open_source
+    from lenrek.models.contract import InputContract
     from lenrek.models.pretrained import load_pretrained
     from lenrek.search.embedding import Embedder, EmbeddingConfig
 
     network: Any = load_pretrained(f"squeezenet1_1:{WEIGHTS / 'squeezenet1_1-imagenet.safetensors'}")
     embedder = Embedder(network, network.contract, EmbeddingConfig(size=(64, 64), pca=None))
     photos = open_source(photo_folder())
-    x = load_samples(photos, embedder.contract.__class__(3, (32, 32), *([(0.0,) * 3, (1.0,) * 3]), ("a", "b"))).x
+    pixels = InputContract(3, (32, 32), (0.0,) * 3, (1.0,) * 3, photos.classes)
+    x = torch.from_numpy(load_samples(photos, pixels, mode="resident").x)  # type: ignore[attr-defined]
     by_chance = torch.Generator().manual_seed(0)
     order, rng = torch.randperm(len(x), generator=by_chance), torch.Generator().manual_seed(1)
 
