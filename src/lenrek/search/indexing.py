@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -270,13 +270,22 @@ def _continued(
         database.create_table(IMAGES, schema=images, mode="overwrite")
     store = Store(uri, network)
     collection = open_collection(data, settings.contract, WHO)
-    known = {key for batch in store.table.scan(["key"]) for key in batch.column("key").to_pylist()}
-    missing = np.array([i for i, key in enumerate(collection.keys) if key not in known], np.int64)
+    missing = np.flatnonzero(~_are_stored(store, collection.keys))
     done = Indexed(store, unchanged=len(collection) - len(missing))
     say(f"{done.unchanged:,} of {counted(len(collection), collection.source.kind)} are in the store already.")
     done.added = _add(done, collection, missing, say, replacing=False)
     done.problems = collection.source.problems
     return done
+
+
+def _are_stored(store: Store, keys: Sequence[bytes]) -> np.ndarray:
+    """Which keys belong to a row, bool; of a million rows in a tenth of a second, that few new ones need not wait."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = store.table.schema.field("key").type
+    stored = pa.chunked_array([batch.column("key") for batch in store.table.scan(["key"])], kind)
+    return pc.is_in(pa.array(keys, kind), value_set=stored.combine_chunks()).to_numpy(zero_copy_only=False)
 
 
 def _add(done: Indexed, collection: Collection, wanted: np.ndarray, say: Say, *, replacing: bool) -> int:
