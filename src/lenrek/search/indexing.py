@@ -279,7 +279,7 @@ def _continued(
 
 
 def _are_stored(store: Store, keys: Sequence[bytes]) -> np.ndarray:
-    """Which keys belong to a row, bool; of a million rows in a tenth of a second, that few new ones need not wait."""
+    """Which keys belong to a row, bool; without an object for each of a million rows, for which few new ones waited."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
