@@ -159,7 +159,11 @@ def test_captions_lie_beside_files(photos, network, tmp_path):
     (photos / "red/01.txt").write_bytes(b"caf\xe9" + b"x" * 20_000)
     (photos / "red/02.txt").write_text("\n")
     (photos / "red/03.txt").mkdir()
-    store = lenrek.index(photos, model=network, out=tmp_path / "store").store
+    done = lenrek.index(photos, model=network, out=tmp_path / "store")
+    assert [problem.message for problem in done.problems] == [
+        f"{photos}: 3 texts beside images of the same name: captions, for searching only."
+    ]
+    store = done.store
     (hits,) = store.search(photos / "red/00.png", where="caption LIKE '%roses%'")
     assert [(hit.path, hit.caption) for hit in hits] == [("red/00.png", "two roses, red\\x1b[1m")]
     found = dict(zip(*map(store.table.read(["path", "caption"]).get, ("path", "caption")), strict=True))

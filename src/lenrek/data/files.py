@@ -20,6 +20,7 @@ from lenrek.errors import DataError
 FileKind = Literal["image", "signal"]
 Progress = Callable[[int, int], None]
 
+CAPTION = ".txt"  # rose.txt says what rose.jpg shows
 PROGRESS_EVERY = 256
 # Formats Pillow knows by name, but needs other programs to decode.
 NOT_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
@@ -70,11 +71,17 @@ def choose_kind(names: Sequence[str], who: str) -> tuple[FileKind, list[int], li
         raise DataError(f"{who}: holds no image and no WAV file, only {_by_suffix(names)}.")
     kind = counts.most_common(1)[0][0]
     chosen = [index for index, other in enumerate(kinds) if other == kind]
+    stems = {os.path.splitext(names[index])[0] for index in chosen}
     others = [name for name, other in zip(names, kinds, strict=True) if other != kind]
-    if not others:
-        return kind, chosen, []
-    said = f"{who}: {counted(len(others), 'file')} left out, the others being {kind}s: {_by_suffix(others)}."
-    return kind, chosen, [Problem("skipped", said, tuple(others))]
+    captions = [name for name in others if name.endswith(CAPTION) and name.removesuffix(CAPTION) in stems]
+    problems = []
+    if captions:
+        said = f"{who}: {counted(len(captions), 'text')} beside {kind}s of the same name: captions, for searching only."
+        problems.append(Problem("note", said, tuple(captions)))
+    if others := sorted(set(others) - set(captions)):
+        said = f"{who}: {counted(len(others), 'file')} left out, the others being {kind}s: {_by_suffix(others)}."
+        problems.append(Problem("skipped", said, tuple(others)))
+    return kind, chosen, problems
 
 
 def _by_suffix(names: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lenrek.data.archive import archive_stem, unpack
+from lenrek.data.files import CAPTION
 from lenrek.data.images import ImageReader, decode_image, image_size, read_bytes
 from lenrek.data.named import NAMED
 from lenrek.data.open import open_source
@@ -79,7 +80,7 @@ class Collection:
 
     def caption(self, index: int) -> str | None:
         """The text beside a file, in one of the same name that ends with .txt, on one line; None without one."""
-        file = None if self.paths is None else self.paths[index].with_suffix(".txt")
+        file = None if self.paths is None else self.paths[index].with_suffix(CAPTION)
         if file is None or not file.is_file():
             return None
         try:
