@@ -3,7 +3,7 @@
     python benchmarks/small_data.py --data FOLDER few-flowers most-flowers     (with lenrek: writes the splits)
     python benchmarks/small_data_peers.py FOLDER                               (where fastai and Keras are installed)
 
-Each peer is used as its own guide shows it: fastai by `vision_learner(…).fine_tune(EPOCHS)` on `Resize(460)` and
+Each peer is used as its own guide shows it: fastai by `vision_learner(…).fine_tune(…)` on `Resize(460)` and
 `aug_transforms(size=224)`, 16 photos a step where there are few; Keras by its guide on transfer learning, the new
 head at 1e-3 on frozen features and then all layers at 1e-5, with flips and small rotations. fastai wants
 torchvision, Keras runs on its PyTorch backend; both in an environment of their own, so that this script imports
@@ -28,7 +28,9 @@ RESULTS = Path(__file__).parent / "results"
 LOG = RESULTS / "small_data_peers.jsonl"
 WEIGHTS = Path(os.environ.get("LENREK_WEIGHTS", "weights")) / "squeezenet1_1-imagenet.safetensors"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-EPOCHS = {"few-flowers": 10, "most-flowers": 5}  # of fastai's fine_tune after its one frozen epoch
+# Of fastai's fine_tune after its one frozen epoch; of Keras with frozen features, and then of all layers.
+FASTAI_EPOCHS = {"few-flowers": 10, "most-flowers": 5}
+KERAS_EPOCHS = {"few-flowers": (50, 20), "most-flowers": (5, 5)}
 Rows = list[dict[str, str]]
 os.environ["KERAS_BACKEND"] = "torch"  # read when Keras is imported
 
@@ -38,7 +40,7 @@ def read(path: Path) -> Rows:
         return list(csv.DictReader(file))
 
 
-def with_fastai(rows: Rows, epochs: int, seed: int) -> float:
+def with_fastai(rows: Rows, experiment: str, seed: int) -> float:
     """Accuracy on the rows marked test."""
     import torch
     from fastai.vision.all import (
@@ -80,15 +82,15 @@ def with_fastai(rows: Rows, epochs: int, seed: int) -> float:
     nested = "0." if "0.0.weight" in body.state_dict() else ""
     body.load_state_dict({nested + name: tensor for name, tensor in features.items()})
     with learner.no_bar(), learner.no_logging():
-        learner.fine_tune(epochs)
+        learner.fine_tune(FASTAI_EPOCHS[experiment])
         test = batches.test_dl(DataFrame([row for row in rows if row["split"] == "test"]), with_labels=True)
         predicted, wanted = learner.get_preds(dl=test)
     assert isinstance(predicted, torch.Tensor)
     return float(accuracy(predicted, wanted))
 
 
-def with_keras(rows: Rows, epochs: int, seed: int) -> float:
-    """The same with Keras: `epochs` of the head on frozen features, then as many of all layers."""
+def with_keras(rows: Rows, experiment: str, seed: int) -> float:
+    """The same with Keras: the head on frozen features, then all layers."""
     import keras
     import numpy as np
     from keras import layers
@@ -155,65 +157,78 @@ def with_keras(rows: Rows, epochs: int, seed: int) -> float:
     x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base(x, training=False)))
     model = keras.Model(inputs, layers.Dense(len(classes))(x))
 
-    def fit(rate: float) -> None:
+    def fit(rate: float, epochs: int) -> None:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
         model.fit(Photos("train"), epochs=epochs, verbose=0)
 
-    fit(1e-3)
+    of_head, of_all = KERAS_EPOCHS[experiment]
+    fit(1e-3, of_head)
     base.trainable = True
-    fit(1e-5)
+    fit(1e-5, of_all)
     return float(model.evaluate(Photos("test"), verbose=0, return_dict=True)["accuracy"])
 
 
-PEERS: dict[str, Callable[[Rows, int, int], float]] = {"fastai": with_fastai, "keras": with_keras}
+PEERS: dict[str, Callable[[Rows, str, int], float]] = {"fastai": with_fastai, "keras": with_keras}
 
 
 def tables(results: list[dict]) -> str:
-    first = results[0]
+    """The Markdown page: the peers, and lenrek's rows of the same experiments as `small_data.py` found them."""
+    own = [json.loads(line) for line in (RESULTS / "small_data.jsonl").read_text().splitlines()]
+    lenrek = [
+        {**r, "peer": f"lenrek, {r['row']}", "time_s": None if r.get("busy") else r["wall_s"],
+         "versions": f"lenrek {r['versions']['lenrek']}, torch {r['versions']['torch']}, 2 threads"}
+        for r in own if r["experiment"] in FASTAI_EPOCHS and r["row"] != "from scratch"
+    ]  # fmt: skip
     lines = [
         "# Peers on small data",
         "",
-        f"{first['machine']}. Splits, network and weights as in small_data.md; mean ± standard deviation; time "
-        "without imports.",
+        f"{results[0]['machine']}. Splits, network and weights as in small_data.md; mean ± standard deviation. Time of",
+        "the runs while nothing else computed: training and testing; lenrek's with starting and reading, too.",
         "",
         "| flowers | | test | time | versions |",
         "|---|---|---|---|---|",
     ]
-    for name in EPOCHS:
-        for peer in PEERS:
-            found = [r for r in results if (r["experiment"], r["peer"]) == (name, peer)]
-            if found:
-                values = [100 * r["test"] for r in found]
-                spread = statistics.stdev(values) if len(values) > 1 else 0.0
-                minutes = statistics.mean(r["time_s"] for r in found) / 60
-                lines.append(
-                    f"| {name} | {peer} | **{statistics.mean(values):.2f} ± {spread:.2f} %** (n = {len(values)}) "
-                    f"| {minutes:.1f} min | {found[0]['versions']} |"
-                )
+    rows = dict.fromkeys((r["experiment"], r["peer"]) for r in sorted([*lenrek, *results], key=order))
+    for name, peer in rows:
+        found = [r for r in [*lenrek, *results] if (r["experiment"], r["peer"]) == (name, peer)]
+        values = [100 * r["test"] for r in found]
+        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+        timed = [r["time_s"] / 60 for r in found if r["time_s"] is not None]
+        minutes = f"{statistics.mean(timed):.1f} min" if timed else "–"
+        lines.append(
+            f"| {name} | {peer} | **{statistics.mean(values):.2f}{spread} %** (n = {len(values)}) "
+            f"| {minutes} | {found[0]['versions']} |"
+        )
     return "\n".join(lines) + "\n"
+
+
+def order(result: dict) -> tuple[int, bool]:
+    """By experiment, lenrek first."""
+    return list(FASTAI_EPOCHS).index(result["experiment"]), result["peer"] in PEERS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="what small_data.py --data wrote")
     parser.add_argument("--peer", choices=PEERS, action="append")
-    parser.add_argument("--experiment", choices=EPOCHS, action="append")
+    parser.add_argument("--experiment", choices=FASTAI_EPOCHS, action="append")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--untimed", action="store_true", help="something else computes: keep no time")
     options = parser.parse_args()
     results = [json.loads(line) for line in LOG.read_text().splitlines()] if LOG.exists() else []
     for seed in range(options.seeds):
-        for name in options.experiment or EPOCHS:
+        for name in options.experiment or FASTAI_EPOCHS:
             for peer in options.peer or PEERS:
                 if any((r["experiment"], r["peer"], r["seed"]) == (name, peer, seed) for r in results):
                     continue
                 rows = read(options.folder / f"seed-{seed}" / f"{name}.csv")
                 module, torch = import_module(peer), import_module("torch")
                 start = time.perf_counter()
-                test = PEERS[peer](rows, EPOCHS[name], seed)
+                test = PEERS[peer](rows, name, seed)
                 result = {
                     "experiment": name, "peer": peer, "seed": seed, "test": test,
-                    "time_s": time.perf_counter() - start,
+                    "time_s": None if options.untimed else time.perf_counter() - start,
                     "versions": f"{peer} {module.__version__}, torch {torch.__version__}, "
                     f"{torch.get_num_threads()} threads",
                     "machine": f"{platform.machine()}, {os.cpu_count()} processors",
