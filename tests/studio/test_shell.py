@@ -44,6 +44,35 @@ def test_keys_move_between_tabs(served, new_page: Callable[..., Any]):
     until(page, "location.hash.startsWith('#image')")
 
 
+def test_a_view_that_is_chosen_while_the_page_begins_stays(served, new_page: Callable[..., Any]):
+    page, held = new_page(), []
+    page.route("**/api/about", lambda route: held.append(route))
+    page.goto(served.opened, wait_until="commit")
+    page.locator("#tab-network").focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "location.hash.startsWith('#image')")
+    with page.expect_response("**/api/about"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert page.evaluate("location.hash").startswith("#image")
+    assert page.locator("#tab-image[aria-selected=true]").count() == 1
+
+
+def test_of_views_chosen_in_haste_the_last_is_shown(served, new_page: Callable[..., Any]):
+    page, held = new_page(), []
+    page.route("**/views/network.js", lambda route: held.append(route))
+    page.goto(served.opened + "#network", wait_until="commit")
+    page.wait_for_selector("#tab-network[aria-selected=true]")
+    for view in ("image", "playground", "network"):
+        page.evaluate(f"location.hash = '#{view}'")
+        until(page, f"location.hash === '#{view}'")
+    held[0].continue_()
+    page.wait_for_selector("#view-network:not([hidden]) .layers")
+    page.wait_for_timeout(200)
+    assert page.locator("[role=tabpanel]:not([hidden])").count() == 1
+    assert page.locator("#tab-network[aria-selected=true]").count() == 1
+
+
 def test_links_and_the_back_button_restore_views(served, new_page: Callable[..., Any]):
     page = new_page()
     page.goto(served.opened + "#runs")

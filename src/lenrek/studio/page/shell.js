@@ -25,9 +25,12 @@ fill(tabs, views.map((view) => view.tab));
 fill(panels, views.map((view) => view.panel));
 
 let shown = null;
+let wanted = null;
 
 async function show(view) {
+  wanted = view;
   if (shown && shown !== view) (await shown.mounted)?.leave?.();
+  if (wanted !== view) return; // another one was asked for meanwhile
   shown = view;
   for (const one of views) {
     const chosen = one === view;
@@ -110,6 +113,8 @@ if (location.hash) follow();
 else {
   // Without a network the first view has nothing to show.
   const first = await about.then((told) => (told.model ? views[0] : views.find((one) => one.name === "playground")), () => views[0]);
-  history.replaceState(null, "", first.state.link());
-  follow();
+  if (!location.hash) { // else a view was chosen while we asked
+    history.replaceState(null, "", first.state.link());
+    follow();
+  }
 }
