@@ -71,14 +71,16 @@ def choose_kind(names: Sequence[str], who: str) -> tuple[FileKind, list[int], li
         raise DataError(f"{who}: holds no image and no WAV file, only {_by_suffix(names)}.")
     kind = counts.most_common(1)[0][0]
     chosen = [index for index, other in enumerate(kinds) if other == kind]
-    stems = {os.path.splitext(names[index])[0] for index in chosen}
     others = [name for name, other in zip(names, kinds, strict=True) if other != kind]
-    captions = [name for name in others if name.endswith(CAPTION) and name.removesuffix(CAPTION) in stems]
+    if not others:
+        return kind, chosen, []
+    beside = {os.path.splitext(names[index])[0] + CAPTION for index in chosen}
+    captions = [name for name in others if name in beside]
     problems = []
     if captions:
         said = f"{who}: {counted(len(captions), 'text')} beside {kind}s of the same name: captions, for searching only."
         problems.append(Problem("note", said, tuple(captions)))
-    if others := sorted(set(others) - set(captions)):
+    if others := [name for name in others if name not in beside]:
         said = f"{who}: {counted(len(others), 'file')} left out, the others being {kind}s: {_by_suffix(others)}."
         problems.append(Problem("skipped", said, tuple(others)))
     return kind, chosen, problems
