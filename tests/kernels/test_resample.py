@@ -151,8 +151,19 @@ def test_perspective_and_displacement(isa):
     np.testing.assert_allclose(resample(x, maps, displacement, boundary="reflect")[1, 1], expected, atol=1e-4)
 
 
-def test_maps_that_lead_nowhere_are_safe(isa):
-    x = samples(torch.uint8, (4, 1, 3, 40))
+def test_pixels_under_perspective_and_displacement(isa):
+    x = samples(torch.uint8, (2, 3, 13, 40))
+    maps = some_maps(2, 2, seed=3, reach=2)
+    maps[:, 2, :2] = torch.tensor([[0.011, -0.007], [0.004, 0.013]], dtype=torch.float64)
+    displacement = torch.from_numpy(np.random.default_rng(4).normal(0, 2, (2, 2, 13, 40)).astype(np.float32))
+    for boundary in BOUNDARIES:
+        expected = resample_reference(x.double(), maps, displacement, boundary, "linear")
+        assert (resample(x, maps, displacement, boundary=boundary).double() - expected).abs().max() < 0.51, boundary
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_that_lead_nowhere_are_safe(isa, channels):
+    x = samples(torch.uint8, (4, channels, 3, 40))
     maps = some_maps(4, 2)
     maps[0, 0, 2], maps[1, 1, 0], maps[2, 2] = math.nan, math.inf, 0.0
     maps[3, 0, 2] = 1e30

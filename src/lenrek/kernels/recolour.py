@@ -77,13 +77,13 @@ def turn_colours(x: Tensor, colours: Tensor, most: float) -> Tensor:
     r, g, b = x.unbind(1)
     value = x.amax(1)
     span = value - x.amin(1)
-    per = 1 / torch.where(span > 0, span, 1.0)
-    angle = torch.where(value == r, (g - b) * per, torch.where(value == g, 2 + (b - r) * per, 4 + (r - g) * per))
-    angle = (angle + 6 * hue) % 6
-    turned = []
-    for number in (5, 3, 1):
-        k = (angle + number) % 6
-        turned.append(value - span * torch.minimum(k, 4 - k).clamp(0, 1))
+    # Angles are in units of the span: nothing is divided by it. Red is at 0, green at 2, blue at 4 of 6.
+    angle = torch.where(value == r, g - b, torch.where(value == g, 2 * span + (b - r), 4 * span + (r - g)))
+    angle += 6 * span * hue
+    angle = torch.where(angle < 0, angle + 6 * span, angle)
+    angle = torch.where(angle < 6 * span, angle, angle - 6 * span)
+    shares = [2 * span - (angle - 3 * span).abs(), (angle - 2 * span).abs() - span, (angle - 4 * span).abs() - span]
+    turned = [value - torch.minimum(share.clamp(min=0), span) for share in shares]
     return torch.where(hue.unsqueeze(1) != 0, torch.stack(turned, 1), x)
 
 

@@ -12,6 +12,7 @@ from lenrek.data.augmentation.drawn import Drawn
 from lenrek.kernels.recolour import recolour, sum_bytes, turn_colours
 
 COLOURS = ("saturation", "hue")
+OF_CHANNELS = ("autocontrast", "equalize")  # go by the values of each channel
 LEVELS = 256
 
 
@@ -29,10 +30,11 @@ def recoloured(x: Tensor, drawn: Drawn, full_scale: float) -> Tensor:
         return torch.cat([turn_colours(*pair, 1) for pair in zip(y.split(1), colours.split(1), strict=True)])
     tables = None
     if byvalue:
-        start = torch.arange(LEVELS, dtype=torch.float32).expand(*x.shape[:2], -1) / 255
+        channels = x.shape[1] if any(name in drawn for name in OF_CHANNELS) else 1
+        start = torch.arange(LEVELS, dtype=torch.float32).expand(len(x), channels, -1) / 255
         means = sum_bytes(x) / (255 * max(x[0].numel(), 1)) if "contrast" in drawn else torch.zeros(len(x))
         found = _values(start, drawn, means, x)
-        tables = found.mul_(255).clamp_(0, 255).add_(0.5).to(torch.uint8)
+        tables = found.mul_(255).clamp_(0, 255).add_(0.5).to(torch.uint8).expand(-1, x.shape[1], -1)
     return recolour(x, tables, colours)
 
 

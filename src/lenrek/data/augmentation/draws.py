@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+ONES = 2**64 - 1
 
 
 def draw(seed: int, epoch: int, index: np.ndarray, number: int | np.ndarray) -> np.ndarray:
@@ -25,13 +29,15 @@ def bits(seed: int, epoch: int, index: np.ndarray, number: int | np.ndarray) -> 
 
     Source: Steele, Lea & Flood 2014, Fast splittable pseudorandom number generators, doi:10.1145/2660193.2660195.
     """
-    key = _splitmix64(np.array([seed & (2**64 - 1)], np.uint64))
-    key = _splitmix64(key ^ (np.asarray(number).astype(np.uint64)[..., None] | np.uint64(epoch << 32)))
+    # A single number stays Python's own: for so few, NumPy takes longer.
+    numbers = number if isinstance(number, int) else np.asarray(number).astype(np.uint64)[..., None]
+    key = _splitmix64(_splitmix64(seed & ONES) ^ (numbers | (epoch << 32)))
     return _splitmix64(key ^ np.asarray(index).astype(np.uint64))
 
 
-def _splitmix64(state: np.ndarray) -> np.ndarray:
-    z = state + np.uint64(0x9E3779B97F4A7C15)  # unsigned arithmetic of arrays wraps around, as it must
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+def _splitmix64(state: Any) -> Any:
+    """Of an int, or of uint64s."""
+    z = state + 0x9E3779B97F4A7C15 & ONES
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & ONES
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & ONES
+    return z ^ (z >> 31)

@@ -8,17 +8,32 @@ namespace {
 constexpr int64_t kBlock = 1024;  // pixels: of three channels they fit the nearest cache
 
 inline Floats bytes_at(const uint8_t* p) { return __builtin_convertvector(load(p, Whole{}), Floats); }
-inline Floats within(Floats v) { return least(255.0f, greatest(0.0f, v)); }
-inline Floats larger(Floats a, Floats b) { return a > b ? a : b; }
-inline Floats smaller(Floats a, Floats b) { return a < b ? a : b; }
-inline void put(uint8_t* p, Floats v) { store(p, __builtin_convertvector(within(v) + 0.5f, Ints), Whole{}); }
+inline Floats within(Floats v, Floats most) { return least(most, greatest(0.0f, v)); }
+inline Floats distance(Floats a, Floats b) { return greatest(a - b, b - a); }
+inline void put(uint8_t* p, Floats v) { store(p, __builtin_convertvector(v + 0.5f, Ints), Whole{}); }
 
-// Which of the six sides of the colour hexagon channel number 5, 3 or 1 is on, as its share of the range of values.
-inline Floats share_at(Floats hue, float number) {
-    Floats k = hue + number;
-    k = k < 6.0f ? k : k - 6.0f;
-    k = k < 6.0f ? k : k - 6.0f;
-    return greatest(0.0f, least(1.0f, smaller(k, 4.0f - k)));
+#if defined(__AVX512F__)
+// 64 at once, where the processor picks bytes out of registers.
+__attribute__((target("avx512vbmi"))) inline int64_t pick(uint8_t* p, int64_t count, const uint8_t* table) {
+    const __m512i first = _mm512_loadu_si512(table), second = _mm512_loadu_si512(table + 64),
+                  third = _mm512_loadu_si512(table + 128), fourth = _mm512_loadu_si512(table + 192);
+    int64_t k = 0;
+    for (; k + 64 <= count; k += 64) {
+        const __m512i bytes = _mm512_loadu_si512(p + k);
+        const __m512i lower = _mm512_permutex2var_epi8(first, bytes, second);
+        const __m512i upper = _mm512_permutex2var_epi8(third, bytes, fourth);
+        _mm512_storeu_si512(p + k, _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), lower, upper));
+    }
+    return k;
+}
+#endif
+
+void look_up(uint8_t* p, int64_t count, const uint8_t* table) {
+    int64_t k = 0;
+#if defined(__AVX512F__)
+    if (__builtin_cpu_supports("avx512vbmi")) k = pick(p, count, table);
+#endif
+    for (; k < count; ++k) p[k] = table[p[k]];
 }
 
 // saturation: 0 grey, 1 as it is. hue: in turns of the colour circle, 0 … 1.
@@ -26,20 +41,21 @@ inline void recolour(uint8_t* red, uint8_t* green, uint8_t* blue, float saturati
     Floats r = bytes_at(red), g = bytes_at(green), b = bytes_at(blue);
     if (saturation != 1.0f) {  // luma of ITU-R BT.601, as JPEG has it
         const Floats grey = 0.299f * r + 0.587f * g + 0.114f * b;
-        r = within(grey + saturation * (r - grey));
-        g = within(grey + saturation * (g - grey));
-        b = within(grey + saturation * (b - grey));
+        const Floats most = all(255.0f);
+        r = within(grey + saturation * (r - grey), most);
+        g = within(grey + saturation * (g - grey), most);
+        b = within(grey + saturation * (b - grey), most);
     }
     if (hue != 0.0f) {  // hue, saturation and value of Smith 1978, doi:10.1145/800248.807361
-        const Floats value = larger(r, larger(g, b)), range = value - smaller(r, smaller(g, b));
-        const Floats per = 1.0f / (range > 0.0f ? range : all(1.0f));
-        Floats angle = value == r ? (g - b) * per : value == g ? 2.0f + (b - r) * per : 4.0f + (r - g) * per;
-        angle = angle + 6.0f * hue;
-        angle = angle < 0.0f ? angle + 6.0f : angle;
-        angle = angle < 6.0f ? angle : angle - 6.0f;
-        r = value - range * share_at(angle, 5.0f);
-        g = value - range * share_at(angle, 3.0f);
-        b = value - range * share_at(angle, 1.0f);
+        const Floats value = greatest(r, greatest(g, b)), range = value - least(r, least(g, b));
+        const Floats turn = 6.0f * range;  // angles are in units of the range: nothing is divided by it
+        Floats angle = value == r ? g - b : value == g ? 2.0f * range + (b - r) : 4.0f * range + (r - g);
+        angle += hue * turn;
+        angle = angle < 0.0f ? angle + turn : angle;
+        angle = angle < turn ? angle : angle - turn;
+        r = value - within(2.0f * range - distance(angle, 3.0f * range), range);  // red is at 0, green at 2, blue at 4
+        g = value - within(distance(angle, 2.0f * range) - range, range);
+        b = value - within(distance(angle, 4.0f * range) - range, range);
     }
     put(red, r);
     put(green, g);
@@ -61,11 +77,8 @@ LENREK_KERNEL(void, recolour)(uint8_t* x, int64_t batch, int64_t channels, int64
             const int64_t end = begin + kBlock < pixels ? begin + kBlock : pixels;
             uint8_t* start = x + sample * channels * pixels;
             if (tables)
-                for (int64_t c = 0; c < channels; ++c) {
-                    const uint8_t* table = tables + (sample * channels + c) * 256;
-                    uint8_t* p = start + c * pixels;
-                    for (int64_t k = begin; k < end; ++k) p[k] = table[p[k]];
-                }
+                for (int64_t c = 0; c < channels; ++c)
+                    look_up(start + c * pixels + begin, end - begin, tables + (sample * channels + c) * 256);
             if (!colours) continue;
             const float saturation = colours[2 * sample], hue = colours[2 * sample + 1];
             if (saturation == 1.0f && hue == 0.0f) continue;

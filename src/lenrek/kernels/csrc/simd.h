@@ -38,16 +38,16 @@ inline Ints all(int32_t value) { return value - Ints{}; }
 inline Words to_words(Halves h) { return reinterpret_cast<Words>(_mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(h))); }
 inline Ints to_ints(Bytes b) { return reinterpret_cast<Ints>(_mm512_cvtepu8_epi32(reinterpret_cast<__m128i>(b))); }
 inline bool any(Ints truth) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(truth)) != 0; }
-inline Floats least(float bound, Floats v) { return _mm512_min_ps(all(bound), v); }
-inline Floats greatest(float bound, Floats v) { return _mm512_max_ps(all(bound), v); }
+inline Floats least(Floats bound, Floats v) { return _mm512_min_ps(bound, v); }
+inline Floats greatest(Floats bound, Floats v) { return _mm512_max_ps(bound, v); }
 #elif defined(__AVX2__)
 inline Words to_words(Halves h) { return reinterpret_cast<Words>(_mm256_cvtepu16_epi32(reinterpret_cast<__m128i>(h))); }
 inline Ints to_ints(Bytes b) {
     return reinterpret_cast<Ints>(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(reinterpret_cast<int64_t>(b))));
 }
 inline bool any(Ints truth) { return _mm256_movemask_ps(reinterpret_cast<__m256>(truth)) != 0; }
-inline Floats least(float bound, Floats v) { return _mm256_min_ps(all(bound), v); }
-inline Floats greatest(float bound, Floats v) { return _mm256_max_ps(all(bound), v); }
+inline Floats least(Floats bound, Floats v) { return _mm256_min_ps(bound, v); }
+inline Floats greatest(Floats bound, Floats v) { return _mm256_max_ps(bound, v); }
 #else
 inline Words to_words(Halves h) { return __builtin_convertvector(h, Words); }
 inline Ints to_ints(Bytes b) { return __builtin_convertvector(b, Ints); }
@@ -56,9 +56,11 @@ inline bool any(Ints truth) {
     for (int i = 0; i < kLanes; ++i) found |= truth[i];
     return found != 0;
 }
-inline Floats least(float bound, Floats v) { return v > bound ? all(bound) : v; }
-inline Floats greatest(float bound, Floats v) { return v < bound ? all(bound) : v; }
+inline Floats least(Floats bound, Floats v) { return v > bound ? bound : v; }
+inline Floats greatest(Floats bound, Floats v) { return v < bound ? bound : v; }
 #endif
+inline Floats least(float bound, Floats v) { return least(all(bound), v); }
+inline Floats greatest(float bound, Floats v) { return greatest(all(bound), v); }
 
 // bfloat16 is the upper half of a float.
 inline Floats widen(Halves h) { return reinterpret_cast<Floats>(to_words(h) << 16); }
