@@ -184,7 +184,9 @@ EXPERIMENTS = {
         what="Few samples: Fashion-MNIST with 50 training images of each class",
         about="500 images to train, 500 to validate, the 10,000 test images of the set; accuracy on test. Epochs by "
         "validation of seed 0: 83.0 % after 100 and 81.8 % after 200 as they are; with augmentation and mixup 86.0, "
-        "86.6 and 87.0 % after 100, 200 and 300.",
+        "86.6 and 87.0 % after 100, 200 and 300. Of alpha = 1, erasing and CutMix beside them the last was best: 86.4, "
+        "86.2 and 88.0 %; on 6,000 other images of the training part 84.1 % for alpha = 1 and 84.9 % with CutMix, "
+        "84.3 % without.",
         file="few-clothes.npz",
         write=write_few_clothes,
         figure="accuracy",
@@ -192,6 +194,7 @@ EXPERIMENTS = {
         rows={
             "none": "--epochs 100",
             "augmentation and mixup": "--epochs 300 --augment light,flip --mixup 0.4",
+            "augmentation, mixup and CutMix": "--epochs 300 --augment light,flip --mixup 0.4 --cutmix 1",
         },
     ),
     "long-tail": Experiment(
