@@ -12,9 +12,9 @@ inline Floats within(Floats v, Floats most) { return least(most, greatest(0.0f, 
 inline Floats distance(Floats a, Floats b) { return greatest(a - b, b - a); }
 inline void put(uint8_t* p, Floats v) { store(p, __builtin_convertvector(v + 0.5f, Ints), Whole{}); }
 
+// How many bytes were looked up 64 at a time, where the processor picks them out of registers.
 #if defined(__AVX512F__)
-// 64 at once, where the processor picks bytes out of registers.
-__attribute__((target("avx512vbmi"))) inline int64_t pick(uint8_t* p, int64_t count, const uint8_t* table) {
+__attribute__((target("avx512vbmi"))) int64_t picked(uint8_t* p, int64_t count, const uint8_t* table) {
     const __m512i first = _mm512_loadu_si512(table), second = _mm512_loadu_si512(table + 64),
                   third = _mm512_loadu_si512(table + 128), fourth = _mm512_loadu_si512(table + 192);
     int64_t k = 0;
@@ -26,15 +26,12 @@ __attribute__((target("avx512vbmi"))) inline int64_t pick(uint8_t* p, int64_t co
     }
     return k;
 }
-#endif
-
-void look_up(uint8_t* p, int64_t count, const uint8_t* table) {
-    int64_t k = 0;
-#if defined(__AVX512F__)
-    if (__builtin_cpu_supports("avx512vbmi")) k = pick(p, count, table);
-#endif
-    for (; k < count; ++k) p[k] = table[p[k]];
+int64_t looked_up(uint8_t* p, int64_t count, const uint8_t* table) {
+    return __builtin_cpu_supports("avx512vbmi") ? picked(p, count, table) : 0;
 }
+#else
+int64_t looked_up(uint8_t*, int64_t, const uint8_t*) { return 0; }
+#endif
 
 // saturation: 0 grey, 1 as it is. hue: in turns of the colour circle, 0 … 1.
 inline void recolour(uint8_t* red, uint8_t* green, uint8_t* blue, float saturation, float hue) {
@@ -77,8 +74,11 @@ LENREK_KERNEL(void, recolour)(uint8_t* x, int64_t batch, int64_t channels, int64
             const int64_t end = begin + kBlock < pixels ? begin + kBlock : pixels;
             uint8_t* start = x + sample * channels * pixels;
             if (tables)
-                for (int64_t c = 0; c < channels; ++c)
-                    look_up(start + c * pixels + begin, end - begin, tables + (sample * channels + c) * 256);
+                for (int64_t c = 0; c < channels; ++c) {
+                    const uint8_t* table = tables + (sample * channels + c) * 256;
+                    uint8_t* p = start + c * pixels;
+                    for (int64_t k = begin + looked_up(p + begin, end - begin, table); k < end; ++k) p[k] = table[p[k]];
+                }
             if (!colours) continue;
             const float saturation = colours[2 * sample], hue = colours[2 * sample + 1];
             if (saturation == 1.0f && hue == 0.0f) continue;
