@@ -197,10 +197,9 @@ def tables(results: list[dict]) -> str:
         spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
         timed = [r["time_s"] / 60 for r in found if r["time_s"] is not None]
         minutes = f"{statistics.mean(timed):.1f} min" if timed else "–"
-        lines.append(
-            f"| {name} | {peer} | **{statistics.mean(values):.2f}{spread} %** (n = {len(values)}) "
-            f"| {minutes} | {found[0]['versions']} |"
-        )
+        versions = next((r for r in found if r["time_s"] is not None), found[0])["versions"]
+        accuracy = f"**{statistics.mean(values):.2f}{spread} %** (n = {len(values)})"
+        lines.append(f"| {name} | {peer} | {accuracy} | {minutes} | {versions} |")
     return "\n".join(lines) + "\n"
 
 
