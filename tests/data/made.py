@@ -27,7 +27,7 @@ class CountingReader:
         time.sleep(self.delay_s * (1 + index % 3 == 0))
         if index in self.damaged:
             raise self.error(f"file{index}: cut short.")
-        x = np.full((contract.channels, *contract.size), index, np.uint8)
+        x = np.full((contract.channels, *contract.size), index % 256, np.uint8)
         return x + np.arange(contract.channels, dtype=np.uint8).reshape(-1, *(1 for _ in contract.size))
 
 
